@@ -1,0 +1,153 @@
+package enginetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"liushui"
+)
+
+// ErrSevered is what clients of a topic get after Sever.
+var ErrSevered = errors.New("cut off from the topic")
+
+var errClosed = errors.New("closed already")
+
+// endsEvery is how often a reader learns the ends of partitions anew.
+const endsEvery = 500 * time.Millisecond
+
+type reader struct {
+	topic *Topic
+	id    string
+	life  int
+	next  map[int32]int64 // only Poll's goroutine
+	held  map[int32]bool
+
+	mu     sync.Mutex
+	ends   []liushui.PartitionEnd
+	asked  time.Time
+	closed bool
+}
+
+// Reader reads from the given offsets; partitions without one are read from
+// the log's start.
+func (t *Topic) Reader(offsets map[int32]int64) liushui.Reader {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := &reader{topic: t, id: t.id, life: t.life, next: map[int32]int64{}, held: map[int32]bool{}}
+	maps.Copy(r.next, offsets)
+	for i := range t.partitions {
+		if _, given := r.next[int32(i)]; !given {
+			r.next[int32(i)] = t.partitions[i].start
+		}
+	}
+	return r
+}
+
+func (r *reader) Poll(ctx context.Context) ([]liushui.Fetch, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		fetches, changed, err := r.fetch()
+		if err != nil || len(fetches) > 0 {
+			return fetches, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		}
+	}
+}
+
+// fetch takes what is there. Where there is nothing, changed tells when to look again.
+func (r *reader) fetch() (fetches []liushui.Fetch, changed <-chan struct{}, err error) {
+	if r.isClosed() {
+		return nil, nil, errClosed
+	}
+	t := r.topic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.check(r.life); err != nil {
+		return nil, nil, err
+	}
+	for i := range t.partitions {
+		number, p := int32(i), &t.partitions[i]
+		next := r.next[number]
+		if next < p.start || next > p.end() {
+			return nil, nil, fmt.Errorf("%s, partition %d: offset %d is not in %d to %d: %w", t.name, i, next, p.start, p.end(), liushui.ErrGone)
+		}
+		if r.held[number] || next == p.end() {
+			continue
+		}
+		end := min(next+int64(t.batch), p.end())
+		fetches = append(fetches, liushui.Fetch{Partition: number, Records: p.records[next-p.start : end-p.start : end-p.start]})
+		r.next[number] = end
+	}
+	return fetches, t.changed, nil
+}
+
+// check tells whether a client of a life is still connected.
+func (t *Topic) check(life int) error {
+	switch {
+	case life == t.life:
+		return nil
+	case life < t.recreated:
+		return fmt.Errorf("%s: %w", t.name, liushui.ErrOtherTopic)
+	}
+	return fmt.Errorf("%s: %w", t.name, ErrSevered)
+}
+
+func (r *reader) Hold(partition int32, held bool) { r.held[partition] = held }
+
+func (r *reader) Ends() []liushui.PartitionEnd {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.topic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	if t.check(r.life) != nil || t.endsHidden || now.Sub(r.asked) < endsEvery {
+		return r.ends
+	}
+	r.asked, r.ends = now, nil
+	for i := range t.partitions {
+		p := &t.partitions[i]
+		r.ends = append(r.ends, liushui.PartitionEnd{Partition: int32(i), Start: p.start, End: p.end(), Asked: now})
+	}
+	return r.ends
+}
+
+func (r *reader) Commit(_ context.Context, group string, offsets map[int32]int64) error {
+	if r.isClosed() {
+		return errClosed
+	}
+	t := r.topic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.check(r.life); err != nil {
+		return err
+	}
+	if t.committed[group] == nil {
+		t.committed[group] = map[int32]int64{}
+	}
+	maps.Copy(t.committed[group], offsets)
+	return nil
+}
+
+func (r *reader) TopicID() string { return r.id }
+
+func (r *reader) Close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+}
+
+func (r *reader) isClosed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
+}
