@@ -47,7 +47,7 @@ type PartitionEnd struct {
 }
 
 // Reader reads one topic, each partition in offset order, reconnecting by itself.
-// It is for one goroutine, but for Ends and Commit.
+// It is for one goroutine, but for Hold, Ends and Commit.
 type Reader interface {
 	// Poll waits for records, or until ctx is done (then ctx's error). Errors:
 	// ErrGone (an offset is outside the log), ErrOtherTopic (it was made again).
