@@ -40,6 +40,20 @@ type Kept struct {
 	Generation int64 // 0 for produce
 }
 
+// Clone returns a standing of its own that begins where s stands.
+func (s *Standing) Clone() *Standing {
+	c := &Standing{produce: s.produce, newest: s.newest}
+	for number, g := range s.generations {
+		held := *g
+		held.progress = maps.Clone(g.progress)
+		if c.generations == nil {
+			c.generations = map[int64]*generation{}
+		}
+		c.generations[number] = &held
+	}
+	return c
+}
+
 // Observe takes a record of KindJob, KindProgress or KindProduce.
 func (s *Standing) Observe(kind RecordKind, value []byte) error {
 	switch kind {
