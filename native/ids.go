@@ -1,0 +1,117 @@
+package native
+
+import (
+	"math/bits"
+
+	"github.com/zeebo/xxh3"
+)
+
+// idSet remembers ids until their time is too late. An entry is 128 bits: 86 of
+// the id's hash and 42 of its event time in ms (to the year 2109), so that with
+// 10^8 ids remembered at once two of them are taken for one with a probability
+// of about 10^-10. Tables grow one of 256 at a time, from a load of 0.85 to
+// 0.68: 19 to 24 bytes an id.
+type idSet struct {
+	shards [256]shard
+	added  []idEntry // since the last checkpoint
+}
+
+type idEntry struct{ hash, rest uint64 } // rest: 22 bits of hash, 42 of time
+
+const (
+	timeBits = 42
+	timeMask = 1<<timeBits - 1
+)
+
+type shard struct {
+	slots []idEntry // rest == 0 is empty
+	used  int
+}
+
+func newEntry(id []byte, time int64) idEntry {
+	h := xxh3.Hash128(id)
+	return idEntry{h.Hi, h.Lo&^timeMask | uint64(min(time, timeMask))}
+}
+
+func (e idEntry) time() int64 { return int64(e.rest & timeMask) }
+
+// add remembers an id, unless it is remembered already with a time after
+// tooLate; then it reports false. time must be after tooLate, and not 0.
+func (s *idSet) add(id []byte, time, tooLate int64) bool {
+	e := newEntry(id, time)
+	if !s.insert(e, tooLate) {
+		return false
+	}
+	s.added = append(s.added, e)
+	return true
+}
+
+func (s *idSet) insert(e idEntry, tooLate int64) bool {
+	sh := &s.shards[e.hash>>56]
+	if sh.used*100 >= len(sh.slots)*85 {
+		sh.rebuild(tooLate)
+	}
+	i := sh.home(e)
+	for {
+		held := sh.slots[i]
+		if held.rest == 0 {
+			sh.slots[i] = e
+			sh.used++
+			return true
+		}
+		if held.hash == e.hash && held.rest&^timeMask == e.rest&^timeMask {
+			if held.time() > tooLate {
+				return false
+			}
+			sh.slots[i] = e // forgotten: its time is too late
+			return true
+		}
+		if i++; i == len(sh.slots) {
+			i = 0
+		}
+	}
+}
+
+// home maps the hash bits below the shard's evenly onto the slots.
+func (sh *shard) home(e idEntry) int {
+	hi, _ := bits.Mul64(e.hash<<8, uint64(len(sh.slots)))
+	return int(hi)
+}
+
+// rebuild drops what is too late and makes room for more.
+func (sh *shard) rebuild(tooLate int64) {
+	live := 0
+	for _, e := range sh.slots {
+		if e.rest != 0 && e.time() > tooLate {
+			live++
+		}
+	}
+	old := sh.slots
+	sh.slots = make([]idEntry, max(32, live*147/100+8))
+	sh.used = 0
+	for _, e := range old {
+		if e.rest != 0 && e.time() > tooLate {
+			sh.place(e)
+		}
+	}
+}
+
+func (sh *shard) place(e idEntry) {
+	i := sh.home(e)
+	for sh.slots[i].rest != 0 {
+		if i++; i == len(sh.slots) {
+			i = 0
+		}
+	}
+	sh.slots[i] = e
+	sh.used++
+}
+
+// size is how many ids the tables hold, those too late but not yet dropped included.
+func (s *idSet) size() int {
+	n := 0
+	for i := range s.shards {
+		n += s.shards[i].used
+	}
+	return n
+}

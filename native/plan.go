@@ -1,0 +1,207 @@
+package native
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"liushui"
+)
+
+// maxBy is the most fields that a statistic may be grouped by.
+const maxBy = 5
+
+// plan is a compiled job: what to decode, and for each type of event what to fold.
+type plan struct {
+	job      *liushui.Job
+	dims     []string // dimensions to decode, sorted; type is not among them
+	windows  []liushui.Window
+	stats    []*statistic
+	byType   [][]step // by index into liushui.EventTypes
+	quantity bool     // some measure sums it
+	amount   bool
+	distinct []int // dims that some measure counts distinct values of
+}
+
+// statistic is one compiled statistic.
+type statistic struct {
+	*liushui.Statistic
+	number  int
+	windows []int // into plan.windows
+	by      []int // into plan.dims; byType where it is the type
+	counts  int   // how many measures are counts
+	sums    int
+	hashes  int // distinct measures
+	slots   []int
+}
+
+// isType stands in statistic.by and condition.dim for the type.
+const isType = -1
+
+// step folds an event of one type into one statistic.
+type step struct {
+	stat     *statistic
+	measures []fold
+	guarded  bool // some measure has conditions besides type
+}
+
+// fold is one measure of a step.
+type fold struct {
+	kind  liushui.MeasureKind
+	slot  int // among the cell's counts, sums or sketches
+	dim   int // of a distinct measure; isType for the type
+	where []condition
+}
+
+type condition struct {
+	dim    int
+	values []string
+}
+
+// compile turns a job into a plan. It has no side effects.
+func compile(job *liushui.Job) *plan {
+	p := &plan{job: job, dims: job.Dimensions(), byType: make([][]step, len(liushui.EventTypes))}
+	for i, s := range job.Statistics {
+		p.addStatistic(i, s)
+	}
+	slices.Sort(p.distinct)
+	p.distinct = slices.Compact(p.distinct)
+	return p
+}
+
+func (p *plan) addStatistic(number int, s *liushui.Statistic) {
+	c := &statistic{Statistic: s, number: number}
+	for _, w := range s.Windows {
+		i := slices.Index(p.windows, w)
+		if i < 0 {
+			i = len(p.windows)
+			p.windows = append(p.windows, w)
+		}
+		c.windows = append(c.windows, i)
+	}
+	for _, by := range s.By {
+		c.by = append(c.by, p.dim(by))
+	}
+	for _, m := range s.Measures {
+		switch m.Kind {
+		case liushui.Count:
+			c.slots = append(c.slots, c.counts)
+			c.counts++
+		case liushui.SumAmount, liushui.SumQuantity:
+			c.slots = append(c.slots, c.sums)
+			c.sums++
+			p.amount = p.amount || m.Kind == liushui.SumAmount
+			p.quantity = p.quantity || m.Kind == liushui.SumQuantity
+		case liushui.Distinct:
+			c.slots = append(c.slots, c.hashes)
+			c.hashes++
+			if m.Field != "type" {
+				p.distinct = append(p.distinct, p.dim(m.Field))
+			}
+		}
+	}
+	p.stats = append(p.stats, c)
+	for t, name := range liushui.EventTypes {
+		if st, ok := p.compileStep(c, name); ok {
+			p.byType[t] = append(p.byType[t], st)
+		}
+	}
+}
+
+// compileStep leaves out what the type alone decides.
+func (p *plan) compileStep(c *statistic, typeName string) (step, bool) {
+	st := step{stat: c}
+measures:
+	for i, m := range c.Measures {
+		f := fold{kind: m.Kind, slot: c.slots[i]}
+		if m.Kind == liushui.Distinct {
+			f.dim = p.dim(m.Field)
+		}
+		for _, w := range m.Where {
+			if w.Field == "type" {
+				if !slices.Contains(w.Values, typeName) {
+					continue measures
+				}
+				continue
+			}
+			f.where = append(f.where, condition{p.dim(w.Field), w.Values})
+			st.guarded = true
+		}
+		st.measures = append(st.measures, f)
+	}
+	return st, len(st.measures) > 0
+}
+
+func (p *plan) dim(name string) int {
+	if name == "type" {
+		return isType
+	}
+	return slices.Index(p.dims, name)
+}
+
+// String is the plan as text, for golden files.
+func (p *plan) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "job %s, zone %s, lateness %s, corrections %s\n", p.job.Name, p.job.Zone, p.job.Lateness, p.job.Corrections)
+	fmt.Fprintf(&b, "decode id type time")
+	if p.quantity {
+		b.WriteString(" quantity")
+	}
+	if p.amount {
+		b.WriteString(" amount")
+	}
+	fmt.Fprintf(&b, " and %s\n", strings.Join(p.dims, " "))
+	for t, steps := range p.byType {
+		fmt.Fprintf(&b, "\non %s\n", liushui.EventTypes[t])
+		for _, st := range steps {
+			fmt.Fprintf(&b, "  %s", st.stat.Name)
+			if len(st.stat.By) > 0 {
+				fmt.Fprintf(&b, " by %s", strings.Join(st.stat.By, ", "))
+			}
+			b.WriteString(" over")
+			for _, w := range st.stat.windows {
+				b.WriteString(" " + p.windows[w].Name)
+			}
+			b.WriteString("\n")
+			for _, f := range st.measures {
+				fmt.Fprintf(&b, "    %s\n", p.describe(st.stat, f))
+			}
+		}
+	}
+	return b.String()
+}
+
+func (p *plan) describe(s *statistic, f fold) string {
+	name := ""
+	for i, m := range s.Measures {
+		if m.Kind == f.kind && s.slots[i] == f.slot || sumKind(m.Kind) && sumKind(f.kind) && s.slots[i] == f.slot {
+			name = m.Name
+		}
+	}
+	text := ""
+	switch f.kind {
+	case liushui.Count:
+		text = fmt.Sprintf("count[%d] %s += 1", f.slot, name)
+	case liushui.SumAmount:
+		text = fmt.Sprintf("sum[%d] %s += amount", f.slot, name)
+	case liushui.SumQuantity:
+		text = fmt.Sprintf("sum[%d] %s += quantity", f.slot, name)
+	case liushui.Distinct:
+		text = fmt.Sprintf("sketch[%d] %s <- %s", f.slot, name, p.dimName(f.dim))
+	}
+	for _, c := range f.where {
+		text += fmt.Sprintf(" where %s in %q", p.dimName(c.dim), c.values)
+	}
+	return text
+}
+
+func (p *plan) dimName(dim int) string {
+	if dim == isType {
+		return "type"
+	}
+	return p.dims[dim]
+}
+
+func sumKind(k liushui.MeasureKind) bool {
+	return k == liushui.SumAmount || k == liushui.SumQuantity
+}
