@@ -117,6 +117,8 @@ type Snapshot interface {
 	// Standing is what job and progress records said up to Position.
 	Standing() *Standing
 	// Rows returns the shown rows of a query: of each window, those of the
-	// generation that Standing.Shown names.
+	// generation that Standing.Shown names. They have the form of the statistic
+	// in Standing.Current's job: windows of an older generation that grouped by
+	// other fields are left out, and a measure that it did not compute is null.
 	Rows(ctx context.Context, q Query) ([]Row, error)
 }

@@ -115,7 +115,7 @@ var (
 )
 
 // reserved are columns and JSON fields of a result that are not measures or key fields.
-var reserved = []string{"statistic", "window", "start", "end", "state", "version", "late", "generation", "repair", "engine", "sketches", "values", "key"}
+var reserved = []string{"statistic", "window", "window_size", "start", "end", "state", "version", "late", "generation", "repair", "engine", "sketches", "values", "key"}
 
 // ParseJob reads a job strictly: an unknown key is an error that shows line and
 // column. name is what errors call the text.

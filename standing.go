@@ -34,22 +34,28 @@ type generation struct {
 	caughtUp bool
 }
 
-// Kept is a record that a store keeps to build a Standing again.
-type Kept struct {
-	Key, Value []byte
-	Generation int64 // 0 for produce
+// RestoreStanding builds a standing again from what a store kept of it: the
+// newest job and progress records in the topic's order, and what CaughtUp said.
+func RestoreStanding(records []Record, caughtUp []int64) (*Standing, error) {
+	s := &Standing{}
+	for _, r := range records {
+		if err := s.Observe(KindOf(r.Key), r.Value); err != nil {
+			return nil, err
+		}
+	}
+	for number, g := range s.generations {
+		g.caughtUp = slices.Contains(caughtUp, number)
+	}
+	return s, nil
 }
 
-// Clone returns a standing of its own that begins where s stands.
+// Clone is a copy that observes on its own.
 func (s *Standing) Clone() *Standing {
-	c := &Standing{produce: s.produce, newest: s.newest}
+	c := &Standing{generations: make(map[int64]*generation, len(s.generations)), produce: s.produce, newest: s.newest}
 	for number, g := range s.generations {
-		held := *g
-		held.progress = maps.Clone(g.progress)
-		if c.generations == nil {
-			c.generations = map[int64]*generation{}
-		}
-		c.generations[number] = &held
+		copied := *g
+		copied.progress = maps.Clone(g.progress)
+		c.generations[number] = &copied
 	}
 	return c
 }
@@ -195,6 +201,12 @@ func (s *Standing) Shown(start int64) int64 {
 // Superseded reports whether rows of a generation for windows that begin at
 // start may be deleted: a higher one is shown there.
 func (s *Standing) Superseded(number, start int64) bool { return number < s.Shown(start) }
+
+// CaughtUp are the generations that have caught up with the one before, lowest
+// first. Once a generation has, it stays so.
+func (s *Standing) CaughtUp() []int64 {
+	return slices.DeleteFunc(s.Generations(), func(number int64) bool { return !s.generations[number].caughtUp })
+}
 
 // Watermark is the furthest of a generation's engines, ms; 0 = none.
 func (s *Standing) Watermark(number int64) int64 {
