@@ -105,7 +105,12 @@ func (c *Calendar) locate(t int64) {
 
 func (c *Calendar) daySpan(t int64) [2]int64 {
 	y, m, d := time.UnixMilli(t).In(c.zone).Date()
-	return [2]int64{c.midnight(y, m, d), c.midnight(y, m, d+1)}
+	start, end := c.midnight(y, m, d), c.midnight(y, m, d+1)
+	for t >= end { // clocks went back over midnight, and the next day had begun already
+		d++
+		start, end = end, c.midnight(y, m, d+1)
+	}
+	return [2]int64{start, end}
 }
 
 // midnight is the first instant of a local date; where midnight itself is

@@ -24,7 +24,7 @@ type reader struct {
 	id    string
 	life  int
 	next  map[int32]int64 // only Poll's goroutine
-	held  map[int32]bool
+	held  map[int32]bool  // under the topic's lock
 
 	mu     sync.Mutex
 	ends   []liushui.PartitionEnd
@@ -101,7 +101,13 @@ func (t *Topic) check(life int) error {
 	return fmt.Errorf("%s: %w", t.name, ErrSevered)
 }
 
-func (r *reader) Hold(partition int32, held bool) { r.held[partition] = held }
+func (r *reader) Hold(partition int32, held bool) {
+	t := r.topic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r.held[partition] = held
+	t.wake()
+}
 
 func (r *reader) Ends() []liushui.PartitionEnd {
 	r.mu.Lock()
