@@ -1,0 +1,100 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"liushui"
+)
+
+// connectWait bounds how long Connect looks for a broker that answers.
+const connectWait = 5 * time.Second
+
+// Config says which Kafka to speak to.
+type Config struct {
+	Brokers  []string     // host:port each; default 127.0.0.1:9092
+	ClientID string       // seen in the brokers' logs; default liushui
+	Log      *slog.Logger // default slog.Default()
+}
+
+// Client asks a Kafka about its topics and makes readers and writers.
+type Client struct {
+	brokers []string
+	id      string
+	log     *slog.Logger
+	kafka   *kgo.Client
+}
+
+// Connect looks for a broker for up to 5 s. It is one attempt: commands that
+// should wait for a broker call it again.
+func Connect(ctx context.Context, c Config) (*Client, error) {
+	if len(c.Brokers) == 0 {
+		c.Brokers = []string{"127.0.0.1:9092"}
+	}
+	if c.ClientID == "" {
+		c.ClientID = "liushui"
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	client := &Client{brokers: c.Brokers, id: c.ClientID, log: c.Log}
+	var err error
+	if client.kafka, err = client.open(); err != nil {
+		return nil, fmt.Errorf("the broker address %s is no host:port (%v): name it with --brokers: %w", client.address(), err, liushui.ErrMisuse)
+	}
+	wait, cancel := context.WithTimeout(ctx, connectWait)
+	defer cancel()
+	if err := client.kafka.Ping(wait); err != nil {
+		client.kafka.Close()
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("no Kafka at %s: %w; start one with `liushui broker`, or name yours with --brokers", client.address(), plain(err))
+	}
+	return client, nil
+}
+
+// Close ends the client. Its readers and writers are closed on their own, before it.
+func (c *Client) Close() { c.kafka.Close() }
+
+func (c *Client) address() string { return strings.Join(c.brokers, ",") }
+
+// open makes a connection of its own with the settings that all share and more.
+func (c *Client) open(more ...kgo.Opt) (*kgo.Client, error) {
+	return kgo.NewClient(append([]kgo.Opt{
+		kgo.SeedBrokers(c.brokers...),
+		kgo.ClientID(c.id),
+		kgo.DialTimeout(2 * time.Second),
+		kgo.RetryBackoffFn(backoff),
+		kgo.MetadataMinAge(100 * time.Millisecond),
+		kgo.MetadataMaxAge(10 * time.Second),
+		kgo.AlwaysRetryEOF(), // a broker that restarts may close a connection before its first answer
+		kgo.DisableClientMetrics(),
+	}, more...)...)
+}
+
+// backoff is the wait before the next attempt: 50 ms, doubling to about 1 s.
+func backoff(fails int) time.Duration {
+	wait := 50 * time.Millisecond << min(max(fails-1, 0), 4)
+	return wait + rand.N(wait/4)
+}
+
+// plain takes the wrapping off a dial error, so that people read its cause only.
+func plain(err error) error {
+	var dial *net.OpError
+	switch {
+	case errors.As(err, &dial):
+		return dial.Err
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("no answer within %s: %w", connectWait, err)
+	}
+	return err
+}
