@@ -1,0 +1,321 @@
+package native
+
+import (
+	"container/heap"
+	"slices"
+
+	"liushui"
+)
+
+// cell is one statistic, window and key: absolute values, and what was sent of them.
+type cell struct {
+	stat     *statistic
+	series   *series
+	window   int // into statistic.windows
+	start    int64
+	end      int64
+	version  int64 // events folded in
+	late     int64 // of them after the window was final
+	counts   []int64
+	sums     []liushui.Sum
+	sketches []sketch
+	dirty    bool  // stands in the list of cells to send
+	sent     int64 // clock ms of the newest sending; 0 = never
+}
+
+// series are the cells of one statistic and key. recent finds the newest cells
+// of each window without a map.
+type series struct {
+	key    [maxBy]uint32
+	recent [][]*cell
+	cells  int
+}
+
+// recentCells is how many cells of a window a series finds at once: seconds
+// come out of order within the lateness, long windows hardly.
+func recentCells(size int64) int {
+	switch {
+	case size <= 15_000:
+		return 16
+	case size <= 900_000:
+		return 4
+	}
+	return 2
+}
+
+// cellKey finds a cell that is no longer among the recent ones.
+type cellKey struct {
+	series *series
+	window int
+	start  int64
+}
+
+// table holds all open cells.
+type table struct {
+	plan  *plan
+	dims  []*dictionary // by plan.dims
+	small [][]*series   // of statistics with at most one field besides type: by its number × types
+	large []map[[maxBy]uint32]*series
+	cells map[cellKey]*cell
+	byEnd map[int64][]*cell
+	ends  endHeap
+}
+
+func newTable(p *plan) *table {
+	t := &table{plan: p, cells: map[cellKey]*cell{}, byEnd: map[int64][]*cell{}}
+	for range p.dims {
+		t.dims = append(t.dims, newDictionary())
+	}
+	t.small = make([][]*series, len(p.stats))
+	t.large = make([]map[[maxBy]uint32]*series, len(p.stats))
+	for i, s := range p.stats {
+		others := 0
+		for _, dim := range s.by {
+			if dim != isType {
+				others++
+			}
+		}
+		if others > 1 {
+			t.large[i] = map[[maxBy]uint32]*series{}
+		}
+	}
+	return t
+}
+
+// find returns the series of a key, made where it is new. Numbers are those of
+// the dictionaries, and the type's own.
+func (t *table) find(s *statistic, kind int, numbers []uint32) *series {
+	var key [maxBy]uint32
+	at := uint32(0)
+	for i, dim := range s.by {
+		if dim == isType {
+			key[i] = uint32(kind)
+			at += uint32(kind)
+		} else {
+			key[i] = numbers[dim]
+			at += numbers[dim] * uint32(len(liushui.EventTypes))
+		}
+	}
+	if large := t.large[s.number]; large != nil {
+		if found := large[key]; found != nil {
+			return found
+		}
+		found := t.newSeries(s, key)
+		large[key] = found
+		return found
+	}
+	small := t.small[s.number]
+	if int(at) < len(small) {
+		if found := small[at]; found != nil {
+			return found
+		}
+	} else {
+		small = append(small, make([]*series, int(at)+1-len(small)+len(small)/2)...)
+		t.small[s.number] = small
+	}
+	found := t.newSeries(s, key)
+	small[at] = found
+	return found
+}
+
+func (t *table) newSeries(s *statistic, key [maxBy]uint32) *series {
+	found := &series{key: key, recent: make([][]*cell, len(s.windows))}
+	for i, w := range s.windows {
+		found.recent[i] = make([]*cell, recentCells(t.plan.windows[w].Size))
+	}
+	return found
+}
+
+// cell returns the cell of a window, made where it is new.
+func (t *table) cell(s *statistic, of *series, window int, start, end int64) *cell {
+	recent := of.recent[window]
+	at := &recent[uint64(start/t.plan.windows[s.windows[window]].Size)%uint64(len(recent))]
+	if c := *at; c != nil && c.start == start {
+		return c
+	}
+	key := cellKey{of, window, start}
+	c := t.cells[key]
+	if c == nil {
+		c = &cell{stat: s, series: of, window: window, start: start, end: end}
+		c.counts = make([]int64, s.counts)
+		c.sums = make([]liushui.Sum, s.sums)
+		c.sketches = make([]sketch, s.hashes)
+		of.cells++
+		t.cells[key] = c
+		if t.byEnd[end] == nil {
+			heap.Push(&t.ends, end)
+		}
+		t.byEnd[end] = append(t.byEnd[end], c)
+	}
+	if held := *at; held == nil || held.start < start {
+		*at = c
+	}
+	return c
+}
+
+// evict drops the cells whose window ended at or before tooLate: no event can
+// reach them any more. They must have been sent.
+func (t *table) evict(tooLate int64) {
+	for len(t.ends) > 0 && t.ends[0] <= tooLate {
+		end := heap.Pop(&t.ends).(int64)
+		kept := t.byEnd[end][:0]
+		for _, c := range t.byEnd[end] {
+			if c.dirty {
+				kept = append(kept, c)
+				continue
+			}
+			t.drop(c)
+		}
+		if len(kept) == 0 {
+			delete(t.byEnd, end)
+			continue
+		}
+		t.byEnd[end] = kept
+		heap.Push(&t.ends, end)
+		return // the rest goes when these are sent
+	}
+}
+
+func (t *table) drop(c *cell) {
+	delete(t.cells, cellKey{c.series, c.window, c.start})
+	for i, held := range c.series.recent[c.window] {
+		if held == c {
+			c.series.recent[c.window][i] = nil
+		}
+	}
+	if c.series.cells--; c.series.cells > 0 {
+		return
+	}
+	if large := t.large[c.stat.number]; large != nil {
+		delete(large, c.series.key)
+		return
+	}
+	at := uint32(0)
+	for i, dim := range c.stat.by {
+		if dim == isType {
+			at += c.series.key[i]
+		} else {
+			at += c.series.key[i] * uint32(len(liushui.EventTypes))
+		}
+	}
+	t.small[c.stat.number][at] = nil
+}
+
+// sweep forgets values of dimensions that no open cell uses, where they have
+// become many. It is called between batches.
+func (t *table) sweep() {
+	due := false
+	for _, d := range t.dims {
+		due = due || d.crowded()
+	}
+	if !due {
+		return
+	}
+	used := make([][]bool, len(t.dims))
+	for i, d := range t.dims {
+		used[i] = make([]bool, len(d.values))
+	}
+	for _, c := range t.cells {
+		for i, dim := range c.stat.by {
+			if dim != isType {
+				used[dim][c.series.key[i]] = true
+			}
+		}
+	}
+	for i, d := range t.dims {
+		d.sweep(used[i])
+	}
+}
+
+// keyText are the values of a cell's key.
+func (t *table) keyText(c *cell) []string {
+	if len(c.stat.by) == 0 {
+		return nil
+	}
+	text := make([]string, len(c.stat.by))
+	for i, dim := range c.stat.by {
+		if dim == isType {
+			text[i] = liushui.EventTypes[c.series.key[i]]
+		} else {
+			text[i] = t.dims[dim].values[c.series.key[i]]
+		}
+	}
+	return text
+}
+
+// dictionary numbers the values of a dimension; 0 is unknown.
+type dictionary struct {
+	numbers map[string]uint32
+	values  []string
+	free    []uint32
+	swept   int // values in use at the last sweep
+	recent  [64]struct {
+		text   string
+		number uint32
+	}
+}
+
+func newDictionary() *dictionary {
+	return &dictionary{numbers: map[string]uint32{"": 0}, values: []string{""}}
+}
+
+func (d *dictionary) number(text []byte) uint32 {
+	if len(text) == 0 {
+		return 0
+	}
+	n := len(text)
+	at := &d.recent[(uint(text[n-1])*7^uint(text[n/2])*3^uint(text[0])^uint(n)*11)&63]
+	if at.text == string(text) {
+		return at.number
+	}
+	number, ok := d.numbers[string(text)]
+	if !ok {
+		number = d.add(string(text))
+	}
+	at.text, at.number = d.values[number], number
+	return number
+}
+
+func (d *dictionary) add(text string) uint32 {
+	if n := len(d.free); n > 0 {
+		number := d.free[n-1]
+		d.free = d.free[:n-1]
+		d.values[number] = text
+		d.numbers[text] = number
+		return number
+	}
+	number := uint32(len(d.values))
+	d.values = append(d.values, text)
+	d.numbers[text] = number
+	return number
+}
+
+func (d *dictionary) crowded() bool { return len(d.numbers) > 2*d.swept+65536 }
+
+func (d *dictionary) sweep(used []bool) {
+	for number := 1; number < len(used); number++ {
+		text := d.values[number]
+		if used[number] || text == "" {
+			continue
+		}
+		delete(d.numbers, text)
+		d.values[number] = ""
+		d.free = append(d.free, uint32(number))
+	}
+	d.swept = len(d.numbers)
+	clear(d.recent[:])
+}
+
+// endHeap is a heap of window ends, the earliest first.
+type endHeap []int64
+
+func (h endHeap) Len() int           { return len(h) }
+func (h endHeap) Less(i, j int) bool { return h[i] < h[j] }
+func (h endHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *endHeap) Push(x any)        { *h = append(*h, x.(int64)) }
+func (h *endHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = slices.Delete(old, len(old)-1, len(old))
+	return x
+}

@@ -1,0 +1,335 @@
+package native
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc64"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"liushui"
+)
+
+// state is all that a checkpoint holds besides the ids, which it names.
+type state struct {
+	number       int64
+	jobHash      string
+	topicID      string // of the events
+	generation   int64
+	resultsID    string  // topic id of the results
+	scanned      int64   // offset of the results topic up to which job records were looked for
+	completeFrom int64   // windows that begin earlier are not sent; none = not known yet
+	unseen       []int32 // partitions whose first event is still to come before completeFrom is known
+	watermark    int64
+	partitions   map[int32]partition
+	account      liushui.Account
+	corrected    int64
+	judged       int64
+	newest       int64
+	feed         string
+	segments     []segment
+	table        *table
+	ids          *idSet
+}
+
+const checkpointHead = "liushui checkpoint 1\n"
+
+var crcTable = crc64.MakeTable(crc64.ECMA)
+
+func checkpointPath(dir string, number int64) string {
+	return filepath.Join(dir, fmt.Sprintf("checkpoint-%08d", number))
+}
+
+// encode is the checkpoint's bytes: head, varints, cells, CRC-64.
+func (s *state) encode() []byte {
+	b := []byte(checkpointHead)
+	b = appendText(b, s.jobHash)
+	b = appendText(b, s.topicID)
+	b = appendText(b, s.feed)
+	for _, n := range []int64{s.number, s.generation, s.completeFrom, s.watermark, s.account.Read, s.account.Counted,
+		s.account.Duplicate, s.account.Late, s.account.Bad, s.account.Ignored, s.corrected, s.judged, s.newest} {
+		b = binary.AppendVarint(b, n)
+	}
+	b = binary.AppendUvarint(b, uint64(len(s.unseen)))
+	for _, n := range s.unseen {
+		b = binary.AppendVarint(b, int64(n))
+	}
+	b = binary.AppendUvarint(b, uint64(len(s.partitions)))
+	for number, p := range s.partitions {
+		for _, n := range []int64{int64(number), p.offset, p.newest, p.passed, p.first} {
+			b = binary.AppendVarint(b, n)
+		}
+	}
+	b = binary.AppendUvarint(b, uint64(len(s.segments)))
+	for _, seg := range s.segments {
+		for _, n := range []int64{seg.number, seg.size, int64(seg.sum), seg.newest, seg.oldest} {
+			b = binary.AppendVarint(b, n)
+		}
+	}
+	b = s.table.encode(b)
+	return binary.LittleEndian.AppendUint64(b, crc64.Checksum(b, crcTable))
+}
+
+func (t *table) encode(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(len(t.cells)))
+	for _, c := range t.cells {
+		b = appendText(b, c.stat.Name)
+		b = appendText(b, t.plan.windows[c.stat.windows[c.window]].Name)
+		for _, text := range t.keyText(c) {
+			b = appendText(b, text)
+		}
+		for _, n := range []int64{c.start, c.end, c.version, c.late} {
+			b = binary.AppendVarint(b, n)
+		}
+		for i, m := range c.stat.Measures {
+			switch m.Kind {
+			case liushui.Count:
+				b = binary.AppendVarint(b, c.counts[c.stat.slots[i]])
+			case liushui.Distinct:
+				b = appendBlob(b, c.sketches[c.stat.slots[i]].bytes())
+			default:
+				sum := c.sums[c.stat.slots[i]]
+				b = binary.AppendVarint(b, sum.Hi)
+				b = binary.AppendUvarint(b, sum.Lo)
+			}
+		}
+	}
+	return b
+}
+
+// decodeState reads a checkpoint for a job whose plan is p; it does not read the ids.
+func decodeState(b []byte, p *plan) (*state, error) {
+	if len(b) < len(checkpointHead)+8 || string(b[:len(checkpointHead)]) != checkpointHead {
+		return nil, errors.New("it is not a checkpoint of this version")
+	}
+	body := b[:len(b)-8]
+	if crc64.Checksum(body, crcTable) != binary.LittleEndian.Uint64(b[len(b)-8:]) {
+		return nil, errors.New("wrong checksum")
+	}
+	r := &reader{b: body[len(checkpointHead):]}
+	s := &state{jobHash: r.string(), topicID: r.string(), feed: r.string(), partitions: map[int32]partition{}}
+	if s.jobHash != p.job.Hash() {
+		return s, errOtherJob
+	}
+	for _, n := range []*int64{&s.number, &s.generation, &s.completeFrom, &s.watermark, &s.account.Read, &s.account.Counted,
+		&s.account.Duplicate, &s.account.Late, &s.account.Bad, &s.account.Ignored, &s.corrected, &s.judged, &s.newest} {
+		*n = r.varint()
+	}
+	for range r.count() {
+		s.unseen = append(s.unseen, int32(r.varint()))
+	}
+	for range r.count() {
+		number := int32(r.varint())
+		s.partitions[number] = partition{offset: r.varint(), newest: r.varint(), passed: r.varint(), first: r.varint()}
+	}
+	for range r.count() {
+		s.segments = append(s.segments, segment{number: r.varint(), size: r.varint(), sum: uint32(r.varint()), newest: r.varint(), oldest: r.varint()})
+	}
+	s.table = newTable(p)
+	if err := s.table.decode(r); err != nil {
+		return nil, err
+	}
+	return s, r.err
+}
+
+// errOtherJob means that a checkpoint is of a job that computes something else.
+var errOtherJob = errors.New("it belongs to another job")
+
+func (t *table) decode(r *reader) error {
+	for range r.count() {
+		s := t.statistic(r.string())
+		name := r.string()
+		if s == nil {
+			return errors.New("a cell of an unknown statistic")
+		}
+		window := slices.IndexFunc(s.windows, func(w int) bool { return t.plan.windows[w].Name == name })
+		if window < 0 {
+			return errors.New("a cell of an unknown window")
+		}
+		c, err := t.decodeKey(r, s, window)
+		if err != nil {
+			return err
+		}
+		if err := c.decodeValues(r); err != nil {
+			return err
+		}
+	}
+	return r.err
+}
+
+func (t *table) statistic(name string) *statistic {
+	for _, s := range t.plan.stats {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+func (t *table) decodeKey(r *reader, s *statistic, window int) (*cell, error) {
+	numbers, kind := make([]uint32, len(t.plan.dims)), 0
+	for _, dim := range s.by {
+		text := r.bytes()
+		if dim != isType {
+			numbers[dim] = t.dims[dim].number(text)
+		} else if kind = slices.Index(liushui.EventTypes, string(text)); kind < 0 {
+			return nil, fmt.Errorf("a cell of the unknown type %q", text)
+		}
+	}
+	start, end := r.varint(), r.varint()
+	c := t.cell(s, t.find(s, kind, numbers), window, start, end)
+	c.version, c.late = r.varint(), r.varint()
+	return c, r.err
+}
+
+func (c *cell) decodeValues(r *reader) (err error) {
+	for i, m := range c.stat.Measures {
+		slot := c.stat.slots[i]
+		switch m.Kind {
+		case liushui.Count:
+			c.counts[slot] = r.varint()
+		case liushui.Distinct:
+			if c.sketches[slot], err = restoreSketch(r.bytes()); err != nil && r.err == nil {
+				return err
+			}
+		default:
+			c.sums[slot] = liushui.Sum{Hi: r.varint(), Lo: r.uvarint()}
+		}
+	}
+	return r.err
+}
+
+// writeCheckpoint writes a checkpoint aside, syncs it and renames it, then drops
+// what the two newest do not need.
+func writeCheckpoint(dir string, s *state) error {
+	path := checkpointPath(dir, s.number)
+	if err := writeAt(path+".new", s.encode(), 0); err != nil {
+		return fmt.Errorf("write checkpoint: %w", err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("keep checkpoint: %w", err)
+	}
+	return syncDir(dir)
+}
+
+// dropOld removes what the two newest checkpoints do not need: older ones, the
+// journals before them, and segments that neither names.
+func dropOld(dir string, kept ...[]segment) error {
+	checkpoints, err := sortedNumbers(dir, "checkpoint")
+	if err != nil || len(checkpoints) < 2 {
+		return err
+	}
+	oldest := checkpoints[len(checkpoints)-2]
+	for _, kind := range []string{"checkpoint", "journal"} {
+		numbers, err := sortedNumbers(dir, kind)
+		if err != nil {
+			return err
+		}
+		for _, n := range numbers {
+			if n < oldest {
+				if err := os.Remove(filepath.Join(dir, fmt.Sprintf("%s-%08d", kind, n))); err != nil {
+					return fmt.Errorf("drop old %s: %w", kind, err)
+				}
+			}
+		}
+	}
+	numbers, err := sortedNumbers(dir, "ids")
+	if err != nil {
+		return err
+	}
+	for _, n := range numbers {
+		named := slices.ContainsFunc(kept, func(list []segment) bool {
+			return slices.ContainsFunc(list, func(s segment) bool { return s.number == n })
+		})
+		if !named {
+			if err := os.Remove(segmentPath(dir, n)); err != nil {
+				return fmt.Errorf("drop old ids: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// restored is what a directory holds: the newest whole checkpoint, the one
+// before it, and the batches judged since.
+type restored struct {
+	*state
+	before  []segment // of the older kept checkpoint
+	batches []journalEntry
+	journal int64 // number of the last journal
+	size    int64 // bytes of its whole entries
+}
+
+// restore reads the newest checkpoint that is whole, with its ids and journals.
+// It returns nil where there is none, and errOtherJob where it is another job's.
+func restore(dir string, p *plan, warn func(path string, err error)) (*restored, error) {
+	numbers, err := sortedNumbers(dir, "checkpoint")
+	if err != nil {
+		return nil, err
+	}
+	for _, number := range slices.Backward(numbers) {
+		s, err := readCheckpoint(dir, number, p)
+		if errors.Is(err, errOtherJob) {
+			return nil, err
+		}
+		if err != nil {
+			warn(checkpointPath(dir, number), err)
+			if err := os.Rename(checkpointPath(dir, number), checkpointPath(dir, number)+".broken"); err != nil {
+				return nil, fmt.Errorf("put a broken checkpoint aside: %w", err)
+			}
+			continue
+		}
+		r := &restored{state: s}
+		if err := r.readJournals(dir); err != nil {
+			return nil, err
+		}
+		return r, nil
+	}
+	if len(numbers) > 0 {
+		return nil, fmt.Errorf("none of the checkpoints in %s can be read; `liushui process --from earliest` computes all anew from the log", dir)
+	}
+	return nil, nil
+}
+
+func readCheckpoint(dir string, number int64, p *plan) (*state, error) {
+	b, err := os.ReadFile(checkpointPath(dir, number))
+	if err != nil {
+		return nil, err
+	}
+	s, err := decodeState(b, p)
+	if err != nil {
+		return nil, err
+	}
+	s.ids = &idSet{}
+	tooLate := int64(none)
+	if s.watermark != none {
+		tooLate = s.watermark - p.job.Corrections.Milliseconds()
+	}
+	for _, seg := range s.segments {
+		if err := s.ids.readIDs(dir, seg, tooLate); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (r *restored) readJournals(dir string) error {
+	numbers, err := sortedNumbers(dir, "journal")
+	if err != nil {
+		return err
+	}
+	for _, number := range numbers {
+		if number < r.number {
+			continue
+		}
+		entries, size, err := readJournal(dir, number)
+		if err != nil {
+			return err
+		}
+		r.batches = append(r.batches, entries...)
+		r.journal, r.size = number, size
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+package native
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"liushui"
+)
+
+// silence is how long another job's engine must have said nothing before this
+// one begins, where it did not say that it stopped.
+const silence = 10 * time.Second
+
+// jobLog is what the results topic says of jobs.
+type jobLog struct {
+	newest   liushui.JobRecord // of the highest generation
+	first    liushui.JobRecord // first record of the newest generation's hash since another job's
+	progress liushui.Progress  // newest of that generation
+	heard    time.Time         // when it came; zero: never
+	offset   int64             // the next to read
+}
+
+// chooseGeneration reads the job records of the results topic. The newest job's
+// generation is ours where it is this very job; else a higher one begins, once
+// the other job's engine has stopped or fallen silent. What was kept of another
+// generation is forgotten.
+func (e *Engine) chooseGeneration(ctx context.Context, kept **restored) error {
+	reader, err := e.c.ResultsLog(ctx)
+	if err != nil {
+		return fmt.Errorf("open the results for their job records: %w", err)
+	}
+	defer reader.Close()
+	var log jobLog
+	if err := log.readOn(ctx, reader); err != nil {
+		return err
+	}
+	hash := e.c.Job.Hash()
+	if log.newest.Hash != hash {
+		if err := e.awaitOther(ctx, reader, &log); err != nil {
+			return err
+		}
+		e.generation = max(time.Now().UnixMilli(), log.newest.Generation+1)
+		if err := e.sendJob(ctx, time.Now()); err != nil {
+			return err
+		}
+		if err := e.c.Results.Flush(ctx); err != nil {
+			return fmt.Errorf("send the job record: %w", err)
+		}
+		if err := log.readOn(ctx, reader); err != nil {
+			return err
+		}
+	}
+	if log.first.Hash == hash {
+		e.generation = log.first.Generation
+	}
+	if *kept != nil && (*kept).generation != e.generation {
+		e.c.Log.Info("the kept state is of another generation: all is computed anew from the log")
+		*kept = nil
+		return clearDir(e.dir)
+	}
+	return nil
+}
+
+// awaitOther waits for the other job's engine.
+func (e *Engine) awaitOther(ctx context.Context, reader liushui.Reader, log *jobLog) error {
+	said := false
+	for !log.heard.IsZero() && !log.progress.Stopped && time.Since(log.heard) < silence {
+		if !said {
+			said = true
+			e.c.Log.Info("another job's engine may still run; waiting until it has stopped or is silent", "job", log.newest.Job, "for", silence)
+		}
+		within, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+		err := log.poll(within, reader)
+		cancel()
+		if err != nil && within.Err() == nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// readOn reads up to the end that the topic had when asked.
+func (l *jobLog) readOn(ctx context.Context, reader liushui.Reader) error {
+	asked := time.Now()
+	for {
+		ends := reader.Ends()
+		if len(ends) > 0 && !ends[0].Asked.Before(asked) && max(l.offset, ends[0].Start) >= ends[0].End {
+			return nil
+		}
+		within, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		err := l.poll(within, reader)
+		cancel()
+		if err != nil && within.Err() == nil || ctx.Err() != nil {
+			return fmt.Errorf("read job records: %w", err)
+		}
+	}
+}
+
+func (l *jobLog) poll(ctx context.Context, reader liushui.Reader) error {
+	fetches, err := reader.Poll(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range fetches {
+		for _, r := range f.Records {
+			l.offset = r.Offset + 1
+			if err := l.observe(r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (l *jobLog) observe(r liushui.Record) error {
+	switch liushui.KindOf(r.Key) {
+	case liushui.KindJob:
+		var record liushui.JobRecord
+		if err := json.Unmarshal(r.Value, &record); err != nil {
+			return fmt.Errorf("job record at offset %d: %w", r.Offset, err)
+		}
+		if record.Hash != l.first.Hash && record.Generation > l.newest.Generation {
+			l.first, l.progress, l.heard = record, liushui.Progress{}, time.Time{}
+		}
+		if record.Generation > l.newest.Generation {
+			l.newest = record
+		}
+	case liushui.KindProgress:
+		var p liushui.Progress
+		if err := json.Unmarshal(r.Value, &p); err != nil {
+			return fmt.Errorf("progress record at offset %d: %w", r.Offset, err)
+		}
+		if p.Generation >= l.newest.Generation {
+			l.progress, l.heard = p, time.UnixMilli(r.Time)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package native
+
+import (
+	"context"
+	"slices"
+
+	"liushui"
+)
+
+// Bounds on what is fetched ahead of judging, a partition.
+const (
+	holdBytes  = 6 << 20
+	releaseAt  = 2 << 20
+	batchLimit = 8192 // records of a partition in one batch
+)
+
+// intake fetches ahead and queues records by partition.
+type intake struct {
+	reader  liushui.Reader
+	fetched chan []liushui.Fetch
+	failed  chan error
+	queues  map[int32]*queue
+	done    chan struct{}
+}
+
+// queue holds the fetched records of a partition that are not judged yet.
+type queue struct {
+	chunks [][]liushui.Record
+	bytes  int
+	held   bool
+	peeked bool  // headTime is that of the first record
+	head   int64 // its event time, or none where it is bad
+}
+
+// startIntake fetches until ctx is done; wait for done then.
+func startIntake(ctx context.Context, reader liushui.Reader) *intake {
+	in := &intake{reader: reader, fetched: make(chan []liushui.Fetch, 2), failed: make(chan error, 1),
+		queues: map[int32]*queue{}, done: make(chan struct{})}
+	go func() {
+		defer close(in.done)
+		for {
+			fetches, err := reader.Poll(ctx)
+			if err != nil {
+				in.failed <- err
+				return
+			}
+			select {
+			case in.fetched <- fetches:
+			case <-ctx.Done():
+				in.failed <- ctx.Err()
+				return
+			}
+		}
+	}()
+	return in
+}
+
+// put queues what was fetched.
+func (in *intake) put(fetches []liushui.Fetch) {
+	for _, f := range fetches {
+		if len(f.Records) == 0 {
+			continue
+		}
+		q := in.queue(f.Partition)
+		q.chunks = append(q.chunks, f.Records)
+		for i := range f.Records {
+			q.bytes += recordBytes(&f.Records[i])
+		}
+		if !q.held && q.bytes > holdBytes {
+			q.held = true
+			in.reader.Hold(f.Partition, true)
+		}
+	}
+}
+
+func recordBytes(r *liushui.Record) int { return len(r.Value) + len(r.Key) + 96 }
+
+func (in *intake) queue(partition int32) *queue {
+	q := in.queues[partition]
+	if q == nil {
+		q = &queue{}
+		in.queues[partition] = q
+	}
+	return q
+}
+
+// next is the first record of a queue, or nil.
+func (q *queue) next() *liushui.Record {
+	if len(q.chunks) == 0 {
+		return nil
+	}
+	return &q.chunks[0][0]
+}
+
+// pop takes the first record away.
+func (in *intake) pop(partition int32, q *queue) {
+	q.bytes -= recordBytes(&q.chunks[0][0])
+	q.peeked = false
+	if q.chunks[0] = q.chunks[0][1:]; len(q.chunks[0]) == 0 {
+		q.chunks = slices.Delete(q.chunks, 0, 1)
+	}
+	if q.held && q.bytes < releaseAt {
+		q.held = false
+		in.reader.Hold(partition, false)
+	}
+}

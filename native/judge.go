@@ -1,0 +1,136 @@
+package native
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"liushui"
+)
+
+// batch judges the next records, partition by partition in offset order, all
+// against the watermark at its start. It returns how many it took, and the
+// batch's journal entry. An event is taken only if it is at most corrections
+// ahead of the oldest next record, which may always go on: this bounds memory.
+func (e *Engine) batch() (int, journalEntry) {
+	entry := journalEntry{watermark: e.marks.watermark, ends: map[int32]int64{}}
+	oldest, some := e.oldestNext()
+	limit := int64(-none)
+	if some {
+		limit = oldest + e.marks.corrections
+	}
+	taken := 0
+	for _, number := range e.marks.numbers() {
+		q := e.intake.queue(number)
+		p := e.marks.partition(number)
+		for range batchLimit {
+			r := q.next()
+			if r == nil || e.peek(q) > limit {
+				break
+			}
+			e.judge(p, r)
+			p.offset = r.Offset + 1
+			e.intake.pop(number, q)
+			taken++
+			entry.ends[number] = p.offset
+		}
+	}
+	return taken, entry
+}
+
+// oldestNext is the least event time among next records. A partition whose
+// unread records are not fetched yet stands where its newest event was.
+func (e *Engine) oldestNext() (oldest int64, some bool) {
+	oldest = -none
+	for _, end := range e.ends {
+		if p := e.marks.partition(end.Partition); e.intake.queue(end.Partition).next() == nil && p.offset < end.End {
+			oldest, some = min(oldest, p.newest), true
+		}
+	}
+	for _, number := range e.marks.numbers() {
+		q := e.intake.queue(number)
+		if q.next() == nil {
+			continue
+		}
+		if head := e.peek(q); head != none {
+			oldest, some = min(oldest, head), true
+		}
+	}
+	return oldest, some
+}
+
+// peek is the event time of a queue's first record; none where it is bad, so
+// that it may be judged at once and holds nothing up.
+func (e *Engine) peek(q *queue) int64 {
+	if !q.peeked {
+		q.peeked, q.head = true, none
+		r := q.next()
+		if ev, err := e.decoder.decode(r.Value); err == nil && e.checkAhead(ev, r) == nil {
+			q.head = ev.time
+		}
+	}
+	return q.head
+}
+
+// checkAhead refuses an event too far ahead of its record's Kafka time, but for replays and demos.
+func (e *Engine) checkAhead(ev *event, r *liushui.Record) error {
+	if r.Feed == liushui.FeedReplay || r.Feed == liushui.FeedDemo || ev.time <= r.Time+e.c.MaxAhead.Milliseconds() {
+		return nil
+	}
+	return fmt.Errorf("time is %s ahead of its record's, more than %s: %w",
+		time.Duration(ev.time-r.Time)*time.Millisecond, e.c.MaxAhead, liushui.ErrBad)
+}
+
+// judge takes one record: bad, late, duplicate, ignored or counted, in this order.
+func (e *Engine) judge(p *partition, r *liushui.Record) {
+	e.account.Read++
+	e.judged = max(e.judged, r.Time)
+	e.feed = r.Feed
+	ev, err := e.decoder.decode(r.Value)
+	if err == nil {
+		err = e.checkAhead(ev, r)
+	}
+	if err != nil {
+		e.account.Bad++
+		e.park(r, "bad", err.Error())
+		return
+	}
+	if p.first == none {
+		p.first = ev.time
+	}
+	tooLate := int64(none)
+	if w := e.entryWatermark; w != none {
+		tooLate = w - e.marks.corrections
+	}
+	e.marks.accept(p, ev.time)
+	switch {
+	case ev.time <= tooLate:
+		e.account.Late++
+		e.park(r, "late", "time "+strconv.FormatInt(ev.time, 10)+" is not after "+strconv.FormatInt(tooLate, 10)+", the watermark less the corrections")
+	case !e.ids.add(ev.id, ev.time, tooLate):
+		e.account.Duplicate++
+	default:
+		counted, late := e.folder.fold(ev, e.entryWatermark)
+		if !counted {
+			e.account.Ignored++
+			return
+		}
+		e.account.Counted++
+		if late {
+			e.corrected++
+		}
+	}
+}
+
+// park queues a dead letter.
+func (e *Engine) park(r *liushui.Record, reason, detail string) {
+	key := append([]byte{'['}, liushui.AppendQuoted(nil, e.c.Topic)...)
+	key = append(key, ',')
+	key = strconv.AppendInt(key, int64(r.Partition), 10)
+	key = append(key, ',')
+	key = append(strconv.AppendInt(key, r.Offset, 10), ']')
+	text := func(name, value string) liushui.Header { return liushui.Header{Key: name, Value: []byte(value)} }
+	e.parked = append(e.parked, liushui.Record{Key: key, Value: r.Value, Feed: r.Feed, Headers: []liushui.Header{
+		text("reason", reason), text("detail", detail), text("engine", engineName),
+		text("generation", strconv.FormatInt(e.generation, 10)), text("time", strconv.FormatInt(r.Time, 10))}})
+}

@@ -1,0 +1,240 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"liushui"
+)
+
+// tick is how often the engine looks at the clock while nothing arrives.
+const tick = 20 * time.Millisecond
+
+// checkpointRecords brings a checkpoint forward, so that a restart has a
+// bounded number of records to judge again.
+const checkpointRecords = 2_000_000
+
+// loop judges, journals and sends until ctx is done or the targets are reached.
+func (e *Engine) loop(ctx context.Context) error {
+	now := time.Now()
+	e.rateSince, e.rateRead, e.checkpointed = now, e.account.Read, now
+	if err := e.sendJob(ctx, now); err != nil {
+		return err
+	}
+	e.jobSent = now
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	idle := false
+	for {
+		if err := e.gather(ctx, ticker.C, idle); err != nil {
+			return err
+		}
+		taken, err := e.step(ctx)
+		if err != nil {
+			return err
+		}
+		idle = taken == 0
+		if idle && e.reached() {
+			return nil
+		}
+	}
+}
+
+// gather queues what was fetched; it waits only where there is nothing to judge.
+func (e *Engine) gather(ctx context.Context, tick <-chan time.Time, wait bool) error {
+	if wait {
+		select {
+		case fetches := <-e.intake.fetched:
+			e.intake.put(fetches)
+		case <-tick:
+		case err := <-e.intake.failed:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	for {
+		select {
+		case fetches := <-e.intake.fetched:
+			e.intake.put(fetches)
+		case err := <-e.intake.failed:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		default:
+			return nil
+		}
+	}
+}
+
+// step is one batch and what is due by the clock.
+func (e *Engine) step(ctx context.Context) (int, error) {
+	e.learnEnds()
+	e.entryWatermark = e.marks.watermark
+	taken, entry := e.batch()
+	now := time.Now()
+	if taken > 0 {
+		e.marks.sampleNow(now)
+		if err := e.settle(entry); err != nil {
+			return taken, err
+		}
+		e.sinceCheckpoint += int64(taken)
+	}
+	e.marks.idle(e.ends)
+	e.marks.advance()
+	if taken == 0 && e.marks.watermark != e.settled {
+		if err := e.settle(journalEntry{watermark: e.marks.watermark}); err != nil {
+			return taken, err
+		}
+	}
+	e.collect(now)
+	if err := e.send(ctx, now, false); err != nil {
+		return taken, err
+	}
+	if tooLate := e.settled - e.marks.corrections; e.settled != none {
+		e.table.evict(tooLate)
+		e.table.sweep()
+	}
+	return taken, e.periodic(ctx, now)
+}
+
+// settle journals a batch, which its results may then rest on.
+func (e *Engine) settle(entry journalEntry) error {
+	if err := e.journal.append(entry); err != nil {
+		return err
+	}
+	e.settled = entry.watermark
+	return nil
+}
+
+// learnEnds takes the newest extents, and begins partitions that are new.
+func (e *Engine) learnEnds() {
+	e.ends = e.intake.reader.Ends()
+	e.lagging = false
+	for _, end := range e.ends {
+		p := e.marks.partitions[end.Partition]
+		if p == nil {
+			p = e.marks.partition(end.Partition)
+			p.offset = end.Start
+		}
+		e.lagging = e.lagging || p.offset < end.End
+	}
+}
+
+// periodic sends job and progress records and takes checkpoints when they are due.
+func (e *Engine) periodic(ctx context.Context, now time.Time) error {
+	if now.Sub(e.jobSent) >= time.Minute {
+		e.jobSent = now
+		if err := e.sendJob(ctx, now); err != nil {
+			return err
+		}
+	}
+	if now.Sub(e.progressSent) >= time.Second {
+		e.progressSent = now
+		if err := e.sendProgress(ctx, now, false); err != nil {
+			return err
+		}
+		e.rateSince, e.rateRead = now, e.account.Read
+	}
+	due := now.Sub(e.checkpointed) >= e.c.CheckpointEvery && e.sinceCheckpoint > 0
+	if due || e.sinceCheckpoint >= checkpointRecords {
+		return e.checkpoint(ctx)
+	}
+	return nil
+}
+
+// reached reports whether the targets of ExitWhenDone are behind.
+func (e *Engine) reached() bool {
+	if e.targets == nil {
+		return false
+	}
+	for number, end := range e.targets {
+		if e.marks.partition(number).offset < end {
+			return false
+		}
+	}
+	return true
+}
+
+// checkpoint sends what is held back, waits until all is acknowledged, and
+// writes the state; then the journal begins anew.
+func (e *Engine) checkpoint(ctx context.Context) error {
+	now := time.Now()
+	if err := e.send(ctx, now, true); err != nil {
+		return err
+	}
+	if err := errors.Join(e.c.Results.Flush(ctx), e.c.DeadLetters.Flush(ctx)); err != nil {
+		return fmt.Errorf("wait for acknowledgements: %w", err)
+	}
+	s := e.snapshot()
+	before := e.segments
+	var err error
+	if s.segments, err = appendIDs(e.dir, liveSegments(e.segments, e.marks.tooLate()), e.ids.added, e.marks.corrections); err != nil {
+		return err
+	}
+	next, err := createJournal(e.dir, s.number)
+	if err != nil {
+		return err
+	}
+	if err := writeCheckpoint(e.dir, s); err != nil {
+		return errors.Join(err, next.close())
+	}
+	if e.journal != nil {
+		err = e.journal.close()
+	}
+	e.journal, e.number, e.segments = next, s.number, s.segments
+	e.ids.added = e.ids.added[:0]
+	e.settled = e.marks.watermark
+	e.sinceCheckpoint, e.checkpointed = 0, now
+	e.older, e.newest = e.newest, offsetsOf(s.partitions)
+	return errors.Join(err, dropOld(e.dir, before, s.segments), e.commitOlder(ctx))
+}
+
+// commitOlder tells others what the engine will never read again.
+func (e *Engine) commitOlder(ctx context.Context) error {
+	if len(e.older) == 0 {
+		return nil
+	}
+	within, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if err := e.intake.reader.Commit(within, Group, e.older); err != nil && ctx.Err() == nil {
+		e.c.Log.Warn("offsets were not committed; the next checkpoint tries again", "group", Group, "error", err)
+	}
+	return nil
+}
+
+func offsetsOf(partitions map[int32]partition) map[int32]int64 {
+	offsets := map[int32]int64{}
+	for number, p := range partitions {
+		offsets[number] = p.offset
+	}
+	return offsets
+}
+
+func (e *Engine) snapshot() *state {
+	s := &state{number: e.number + 1, jobHash: e.c.Job.Hash(), topicID: e.topicID, generation: e.generation,
+		completeFrom: e.completeFrom, unseen: e.unseen, watermark: e.marks.watermark, partitions: map[int32]partition{},
+		account: e.account, corrected: e.corrected, judged: e.judged, newest: e.marks.newest, feed: e.feed, table: e.table}
+	for number, p := range e.marks.partitions {
+		s.partitions[number] = *p
+	}
+	return s
+}
+
+// stop is the clean end: everything is sent, acknowledged and kept, and said.
+func (e *Engine) stop(ctx context.Context) error {
+	if err := e.checkpoint(ctx); err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
+	if err := e.sendProgress(ctx, time.Now(), true); err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
+	if err := e.c.Results.Flush(ctx); err != nil {
+		return fmt.Errorf("stop: wait for acknowledgements: %w", err)
+	}
+	return nil
+}
+
+var _ liushui.Engine = (*Engine)(nil)

@@ -1,0 +1,114 @@
+package native
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Remembered ids are kept in segments: files that only grow, 16 bytes an id, and
+// go when all their ids are too late. A checkpoint names the segments and how
+// much of each belongs to it, so it need not hold the ids itself.
+type segment struct {
+	number int64
+	size   int64  // bytes that belong to the checkpoint
+	sum    uint32 // CRC-32C of them
+	newest int64  // newest event time among its ids
+	oldest int64
+}
+
+// maxSegment is when a new segment begins; one whose ids span more than a
+// quarter of the corrections ends too.
+const maxSegment = 32 << 20
+
+func segmentPath(dir string, number int64) string {
+	return filepath.Join(dir, fmt.Sprintf("ids-%08d", number))
+}
+
+// appendIDs writes ids behind the last segment, or into a new one, synced, and
+// returns the list with it.
+func appendIDs(dir string, list []segment, ids []idEntry, span int64) ([]segment, error) {
+	if len(ids) == 0 {
+		return list, nil
+	}
+	list = append([]segment(nil), list...)
+	if n := len(list); n == 0 || list[n-1].size >= maxSegment || list[n-1].newest-list[n-1].oldest > span/4 {
+		number := int64(1)
+		if n > 0 {
+			number = list[n-1].number + 1
+		}
+		list = append(list, segment{number: number, newest: none, oldest: -none})
+	}
+	s := &list[len(list)-1]
+	b := make([]byte, 0, len(ids)*16)
+	for _, id := range ids {
+		b = binary.LittleEndian.AppendUint64(b, id.hash)
+		b = binary.LittleEndian.AppendUint64(b, id.rest)
+		s.newest = max(s.newest, id.time())
+		s.oldest = min(s.oldest, id.time())
+	}
+	if err := writeAt(segmentPath(dir, s.number), b, s.size); err != nil {
+		return nil, fmt.Errorf("write ids: %w", err)
+	}
+	s.sum = crc32.Update(s.sum, castagnoli, b)
+	s.size += int64(len(b))
+	return list, nil
+}
+
+// writeAt writes b at an offset, cuts what stands behind it, and syncs.
+func writeAt(path string, b []byte, at int64) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	if err = file.Truncate(at); err == nil {
+		if _, err = file.WriteAt(b, at); err == nil {
+			err = file.Sync()
+		}
+	}
+	return errors.Join(err, file.Close())
+}
+
+// readIDs fills the set from a segment; those too late are left out.
+func (s *idSet) readIDs(dir string, from segment, tooLate int64) error {
+	file, err := os.Open(segmentPath(dir, from.number))
+	if err != nil {
+		return fmt.Errorf("open ids: %w", err)
+	}
+	defer file.Close()
+	b := make([]byte, 1<<20)
+	sum := uint32(0)
+	for left := from.size; left > 0; {
+		part := b[:min(left, int64(len(b)))]
+		if _, err := io.ReadFull(file, part); err != nil {
+			return fmt.Errorf("read ids %s: %w", file.Name(), err)
+		}
+		sum = crc32.Update(sum, castagnoli, part)
+		left -= int64(len(part))
+		for i := 0; i+16 <= len(part); i += 16 {
+			e := idEntry{binary.LittleEndian.Uint64(part[i:]), binary.LittleEndian.Uint64(part[i+8:])}
+			if e.time() > tooLate {
+				s.insert(e, tooLate)
+			}
+		}
+	}
+	if sum != from.sum {
+		return fmt.Errorf("read ids %s: wrong checksum", file.Name())
+	}
+	return nil
+}
+
+// liveSegments are those with an id that is not too late.
+func liveSegments(list []segment, tooLate int64) []segment {
+	var live []segment
+	for i, s := range list {
+		if s.newest > tooLate || i == len(list)-1 {
+			live = append(live, s)
+		}
+	}
+	return live
+}

@@ -1,0 +1,153 @@
+package native
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"liushui"
+)
+
+// behindEvery is the least time between two sendings of a cell while the engine
+// is more than behindAfter behind.
+const (
+	behindEvery = 5 * time.Second
+	behindAfter = time.Second
+)
+
+// collect moves cells touched by journaled batches to those that wait to be sent.
+func (e *Engine) collect(now time.Time) {
+	for _, c := range e.folder.take() {
+		if c.sent == 0 && e.behind(now) {
+			c.sent = now.UnixMilli() // hold a new cell too: the next seconds will change it
+		}
+		e.waiting = append(e.waiting, c)
+	}
+}
+
+// behind reports whether judging lags the clock.
+func (e *Engine) behind(now time.Time) bool {
+	return e.lagging && now.UnixMilli()-e.judged > behindAfter.Milliseconds()
+}
+
+// send sends the cells that are due: those not sent a while ago, those whose
+// window has become final, or all of them.
+func (e *Engine) send(ctx context.Context, now time.Time, all bool) error {
+	if err := e.sendParked(ctx); err != nil {
+		return err
+	}
+	if len(e.waiting) == 0 || e.unknownStart() {
+		return nil
+	}
+	interval := e.c.Every
+	if e.behind(now) {
+		interval = behindEvery
+	}
+	before := now.Add(-interval).UnixMilli()
+	kept := e.waiting[:0]
+	var records []liushui.Record
+	for _, c := range e.waiting {
+		if !all && c.sent > before && c.end > e.settled {
+			kept = append(kept, c)
+			continue
+		}
+		c.dirty = false
+		if c.start < e.completeFrom {
+			continue // incomplete: the log had lost its start
+		}
+		c.sent = now.UnixMilli()
+		records = append(records, e.record(c))
+	}
+	clear(e.waiting[len(kept):])
+	e.waiting = kept
+	if len(records) == 0 {
+		return nil
+	}
+	e.results += int64(len(records))
+	if err := e.c.Results.Write(ctx, records, nil); err != nil {
+		return fmt.Errorf("send results: %w", err)
+	}
+	return nil
+}
+
+func (e *Engine) record(c *cell) liushui.Record {
+	r := e.table.result(c, e.generation, engineName)
+	key := r.AppendKey(make([]byte, 0, 64))
+	return liushui.Record{Key: key, Value: r.AppendValue(make([]byte, 0, 384), c.stat.Statistic)}
+}
+
+func (e *Engine) sendParked(ctx context.Context) error {
+	if len(e.parked) == 0 {
+		return nil
+	}
+	if err := e.c.DeadLetters.Write(ctx, e.parked, nil); err != nil {
+		return fmt.Errorf("send dead letters: %w", err)
+	}
+	e.parked = nil
+	return nil
+}
+
+// sendJob sends the job record.
+func (e *Engine) sendJob(ctx context.Context, now time.Time) error {
+	r := liushui.JobRecord{Job: e.c.Job.Name, Hash: e.c.Job.Hash(), Generation: e.generation, Engine: engineName,
+		Time: now.UnixMilli(), Text: e.c.Job.Text}
+	return e.sendJSON(ctx, liushui.KeyJob, r)
+}
+
+func (e *Engine) sendJSON(ctx context.Context, key string, value any) error {
+	b, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", key, err)
+	}
+	if err := e.c.Results.Write(ctx, []liushui.Record{{Key: []byte(key), Value: b}}, nil); err != nil {
+		return fmt.Errorf("send %s: %w", key, err)
+	}
+	return nil
+}
+
+// sendProgress sends the progress record.
+func (e *Engine) sendProgress(ctx context.Context, now time.Time, stopped bool) error {
+	p := e.progressAt(now)
+	p.Stopped = stopped
+	e.mu.Lock()
+	e.progress = p
+	e.mu.Unlock()
+	return e.sendJSON(ctx, liushui.ProgressKey(engineName), p)
+}
+
+// lagKnown is how old the answer may be on which a lag rests.
+const lagKnown = 2 * time.Second
+
+func (e *Engine) progressAt(now time.Time) liushui.Progress {
+	p := liushui.Progress{Engine: engineName, Generation: e.generation, Time: now.UnixMilli(), Newest: shown(e.marks.newest),
+		Watermark: shown(e.settled), CompleteFrom: shown(e.completeFrom), Judged: e.judged, TopicID: e.intake.reader.TopicID(),
+		Feed: e.feed, Account: e.account, Corrected: e.corrected}
+	if since := now.Sub(e.rateSince).Seconds(); since > 0 {
+		p.Rate = float64(e.account.Read-e.rateRead) / since
+	}
+	for _, number := range e.marks.numbers() {
+		place := e.marks.partition(number)
+		part := liushui.PartitionProgress{Partition: number, Offset: place.offset, Newest: shown(place.newest)}
+		for _, end := range e.ends {
+			if end.Partition == number && !end.Asked.IsZero() && now.Sub(end.Asked) <= lagKnown {
+				lag := max(end.End-place.offset, 0)
+				part.Lag = &lag
+			}
+		}
+		p.Partitions = append(p.Partitions, part)
+	}
+	for _, c := range e.table.cells {
+		if c.tooLarge() {
+			p.TooLarge++
+		}
+	}
+	return p
+}
+
+func shown(t int64) int64 {
+	if t == none {
+		return 0
+	}
+	return t
+}
