@@ -1,0 +1,265 @@
+package enginetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"liushui"
+)
+
+// Line is what an engine is started on.
+type Line struct {
+	Job                          *liushui.Job
+	Dir                          string // where it keeps its state
+	Events, Results, DeadLetters *Topic
+}
+
+// Engine runs an engine on a line until ctx is done, then stops it cleanly and
+// returns nil or ctx's error. Every run must begin where the one before it in
+// the same directory ended.
+type Engine func(ctx context.Context, l *Line) error
+
+// stage runs an engine on a line and watches what comes out.
+type stage struct {
+	engine  Engine
+	line    Line
+	dirs    string  // holds one directory a life of the engine
+	lives   int     // directories made
+	sent    []Place // the events in the order in which they were sent
+	options Options
+
+	cancel context.CancelFunc // nil while no engine runs
+	ended  chan error
+}
+
+func newStage(engine Engine, job *liushui.Job, dirs string, partitions int) *stage {
+	s := &stage{engine: engine, dirs: dirs, line: Line{
+		Job:         job,
+		Events:      NewTopic(liushui.TopicEvents, partitions),
+		Results:     NewTopic(liushui.TopicResults, 1),
+		DeadLetters: NewTopic(liushui.TopicDeadLetters, 1),
+	}}
+	s.line.Dir = s.newDir()
+	return s
+}
+
+func (s *stage) newDir() string {
+	s.lives++
+	return filepath.Join(s.dirs, fmt.Sprintf("life-%d", s.lives))
+}
+
+func (s *stage) send(partition int32, r liushui.Record) {
+	s.sent = append(s.sent, Place{partition, s.line.Events.Append(partition, r)})
+}
+
+func (s *stage) start() error {
+	if s.cancel != nil {
+		return nil
+	}
+	if err := os.MkdirAll(s.line.Dir, 0o755); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended, line := make(chan error, 1), s.line
+	s.cancel, s.ended = cancel, ended
+	go func() { ended <- s.engine(ctx, &line) }()
+	return nil
+}
+
+// endsWithin is how long an engine may take to end, by the clock.
+const endsWithin = time.Minute
+
+// end cancels the engine and returns what its run returned.
+func (s *stage) end() error {
+	s.cancel()
+	s.cancel = nil
+	select {
+	case err := <-s.ended:
+		return err
+	case <-time.After(endsWithin):
+		return fmt.Errorf("the engine did not end within %s", endsWithin)
+	}
+}
+
+// stop stops the engine cleanly; its last progress must say so.
+func (s *stage) stop() error {
+	if s.cancel == nil {
+		return nil
+	}
+	if err := s.end(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("the engine stopped with: %w", err)
+	}
+	p, err := newestProgress(s.line.Results.Records(0))
+	if err == nil && (p == nil || !p.Stopped) {
+		return fmt.Errorf("after a clean stop the last progress record does not say stopped: %+v", p)
+	}
+	return err
+}
+
+// kill ends the engine as a crash would: what is under way is lost, and it goes
+// on from the files as they are at this moment.
+func (s *stage) kill() error {
+	if s.cancel == nil {
+		return nil
+	}
+	dir := s.newDir()
+	if err := copyDir(s.line.Dir, dir); err != nil {
+		return err
+	}
+	s.sever()
+	_ = s.end() // it may say anything
+	s.line.Dir = dir
+	return nil
+}
+
+func (s *stage) sever() {
+	s.line.Events.Sever()
+	s.line.Results.Sever()
+	s.line.DeadLetters.Sever()
+}
+
+// copyDir copies files as they are at one moment: again, when they changed
+// meanwhile.
+func copyDir(from, to string) error {
+	for range 1000 {
+		before, err := listing(from)
+		copied := os.CopyFS(to, os.DirFS(from))
+		after, errAfter := listing(from)
+		err = errors.Join(err, copied, errAfter)
+		if err == nil && after == before {
+			return nil
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if err := os.RemoveAll(to); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%s never holds still", from)
+}
+
+func listing(dir string) (string, error) {
+	var list strings.Builder
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			fmt.Fprintln(&list, path, info.Size(), info.ModTime())
+		}
+		return err
+	})
+	return list.String(), err
+}
+
+// settle waits until the engine has judged all that was sent and its results
+// are the oracle's, and says what still differs after a while.
+func (s *stage) settle() error {
+	const patience = 20 * time.Second
+	var differences []string
+	for begun := time.Now(); time.Since(begun) < patience; time.Sleep(100 * time.Millisecond) {
+		select {
+		case err := <-s.ended:
+			s.ended <- err
+			return fmt.Errorf("the engine ended by itself: %w", err)
+		default:
+		}
+		var err error
+		if differences, err = s.differences(); err != nil || differences == nil {
+			return err
+		}
+	}
+	const most = 20
+	if len(differences) > most {
+		differences = append(differences[:most], fmt.Sprintf("… and %d more", len(differences)-most))
+	}
+	return fmt.Errorf("after %s the results are not the oracle's:\n  %s", patience, strings.Join(differences, "\n  "))
+}
+
+// differences compares results, account and dead letters with the oracle's; nil: there are none.
+func (s *stage) differences() ([]string, error) {
+	results := s.line.Results.Records(0)
+	progress, err := newestProgress(results)
+	switch {
+	case err != nil:
+		return nil, err
+	case progress == nil || progress.Generation != GenerationOf(results, s.line.Job):
+		return []string{"no progress record yet"}, nil
+	}
+	if behind := s.behind(progress); behind != "" {
+		return []string{behind}, nil
+	}
+	letters, err := deadLetters(s.line.DeadLetters.All(), progress.Generation)
+	if err != nil {
+		return nil, err
+	}
+	o, events := s.options, s.events()
+	o.Late, o.CompleteFrom = letters.places("late"), progress.CompleteFrom
+	table, account := Batch(s.line.Job, events, o)
+	got, err := TableOf(results, s.line.Job)
+	if err != nil {
+		return nil, err
+	}
+	lines := Diff(table, got)
+	if progress.Account != account {
+		lines = append(lines, fmt.Sprintf("account %+v, want %+v", progress.Account, account))
+	}
+	return append(lines, s.diffLetters(letters, events, o)...), nil
+}
+
+// diffLetters compares what was parked with what should be.
+func (s *stage) diffLetters(got letters, events []liushui.Record, o Options) (lines []string) {
+	verdicts := Judge(s.line.Job, events, o)
+	for _, r := range events {
+		place := PlaceOf(r)
+		letter, parked := got[place]
+		switch v := verdicts[place]; {
+		case v == Bad && !parked:
+			lines = append(lines, fmt.Sprintf("not parked as bad: %v %.80s", place, r.Value))
+		case parked && letter.reason != string(v):
+			lines = append(lines, fmt.Sprintf("parked as %s, is %s: %v %.80s", letter.reason, v, place, r.Value))
+		case parked && letter.value != string(r.Value):
+			lines = append(lines, fmt.Sprintf("parked with another value: %v %.80q, want %.80q", place, letter.value, r.Value))
+		}
+	}
+	return lines
+}
+
+// behind says where the engine has not yet come to the end of the events.
+func (s *stage) behind(p *liushui.Progress) string {
+	ends := s.line.Events.Ends()
+	for _, part := range p.Partitions {
+		if part.Offset != ends[part.Partition] {
+			return fmt.Sprintf("partition %d was judged up to %d of %d", part.Partition, part.Offset, ends[part.Partition])
+		}
+		delete(ends, part.Partition)
+	}
+	for partition, end := range ends {
+		if end > 0 {
+			return fmt.Sprintf("partition %d was not read", partition)
+		}
+	}
+	return ""
+}
+
+// events are the records that were sent and are still in the log, in the order of sending.
+func (s *stage) events() []liushui.Record {
+	byPlace := map[Place]liushui.Record{}
+	for _, r := range s.line.Events.All() {
+		byPlace[PlaceOf(r)] = r
+	}
+	var events []liushui.Record
+	for _, place := range s.sent {
+		if r, held := byPlace[place]; held {
+			events = append(events, r)
+		}
+	}
+	return events
+}

@@ -1,0 +1,335 @@
+package enginetest
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"liushui"
+)
+
+// plain is an engine in the plainest form: it keeps nothing but a journal and
+// computes everything from the log's start when it starts. The scripts are
+// tried on it, and on copies of it with a fault each.
+type plain struct {
+	fault string
+	line  *Line
+
+	generation int64
+	calendar   *calendar
+	offsets    map[int32]int64
+	newest     map[int32]int64 // accepted event time by partition
+	passed     map[int32]int64 // the same, or what the clock let the partition pass
+	history    []reading
+	watermark  int64
+	seen       map[string]bool
+	cells      map[string]*cell
+	late       map[string]int64  // by cell
+	sent       map[string]string // value by record key
+	account    liushui.Account
+	corrected  int64
+	feed       string
+	out        liushui.Writer
+	parked     liushui.Writer
+}
+
+// reading says that at a clock time the newest event was read.
+type reading struct {
+	at     time.Time
+	newest int64
+}
+
+// entry is a line of the journal: where a batch ended and the watermark at its start.
+type entry struct {
+	Ends      map[int32]int64
+	Watermark int64
+}
+
+func plainEngine(fault string) Engine {
+	return func(ctx context.Context, l *Line) error {
+		p := &plain{fault: fault, line: l, calendar: newCalendar(l.Job.Zone), offsets: map[int32]int64{}, newest: map[int32]int64{},
+			passed: map[int32]int64{}, seen: map[string]bool{}, cells: map[string]*cell{}, late: map[string]int64{}, sent: map[string]string{}}
+		return p.run(ctx)
+	}
+}
+
+func (p *plain) run(ctx context.Context) error {
+	p.out, p.parked = p.line.Results.Writer(), p.line.DeadLetters.Writer()
+	defer p.out.Close()
+	defer p.parked.Close()
+	if err := p.begin(ctx); err != nil {
+		return err
+	}
+	if err := p.replay(); err != nil {
+		return err
+	}
+	journal, err := os.OpenFile(p.journalPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer journal.Close()
+	reader := p.line.Events.Reader(p.offsets)
+	defer reader.Close()
+	for second := time.Now(); ; {
+		wait, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+		fetches, err := reader.Poll(wait)
+		cancel()
+		if ctx.Err() != nil {
+			break
+		}
+		if err != nil && wait.Err() == nil {
+			return err
+		}
+		p.pass(reader.Ends())
+		e := entry{map[int32]int64{}, p.least()}
+		for _, f := range fetches {
+			e.Ends[f.Partition] = f.Records[len(f.Records)-1].Offset + 1
+		}
+		if len(fetches) > 0 || e.Watermark > p.watermark {
+			line, _ := json.Marshal(e)
+			if _, err := fmt.Fprintf(journal, "%s\n", line); err != nil {
+				return err
+			}
+			p.take(e, fetches)
+		}
+		p.history = append(p.history, reading{time.Now(), p.newestOf()})
+		if err := p.send(ctx); err != nil {
+			return err
+		}
+		if time.Since(second) >= time.Second {
+			second = time.Now()
+			if err := p.progress(ctx, false); err != nil {
+				return err
+			}
+		}
+	}
+	return p.progress(context.Background(), true)
+}
+
+func (p *plain) journalPath() string { return filepath.Join(p.line.Dir, "journal-"+p.line.Job.Hash()) }
+
+// begin finds or makes the job's generation.
+func (p *plain) begin(ctx context.Context) error {
+	results := p.line.Results.Records(0)
+	p.generation = GenerationOf(results, p.line.Job)
+	if p.generation == 0 {
+		p.generation = time.Now().UnixMilli()
+		for _, r := range results {
+			var j liushui.JobRecord
+			if string(r.Key) == liushui.KeyJob && json.Unmarshal(r.Value, &j) == nil {
+				p.generation = max(p.generation, j.Generation+1)
+			}
+		}
+	}
+	job := p.line.Job
+	value, _ := json.Marshal(liushui.JobRecord{Job: job.Name, Hash: job.Hash(), Generation: p.generation, Engine: "plain", Time: time.Now().UnixMilli(), Text: job.Text})
+	return p.out.Write(ctx, []liushui.Record{{Key: []byte(liushui.KeyJob), Value: value}}, nil)
+}
+
+// replay takes the batches of the journal again.
+func (p *plain) replay() error {
+	file, err := os.Open(p.journalPath())
+	if os.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		var e entry
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			break // a torn end
+		}
+		if p.fault == "judges anew after a restart" {
+			e.Watermark = 0
+		}
+		var fetches []liushui.Fetch
+		for partition, end := range e.Ends {
+			records := p.line.Events.Records(partition)
+			fetches = append(fetches, liushui.Fetch{Partition: partition, Records: records[p.offsets[partition]:end]})
+		}
+		p.take(e, fetches)
+	}
+	if p.fault == "forgets where it was" {
+		clear(p.offsets)
+		clear(p.seen)
+	}
+	return nil
+}
+
+// take judges and folds one batch.
+func (p *plain) take(e entry, fetches []liushui.Fetch) {
+	p.watermark = max(p.watermark, e.Watermark)
+	slices.SortFunc(fetches, func(a, b liushui.Fetch) int { return int(a.Partition - b.Partition) })
+	for _, f := range fetches {
+		for _, r := range f.Records {
+			p.judge(r)
+		}
+		p.offsets[f.Partition] = e.Ends[f.Partition]
+	}
+}
+
+func (p *plain) judge(r liushui.Record) {
+	p.account.Read++
+	p.feed = r.Feed
+	e, err := decode(r.Value, namedBy(p.line.Job))
+	if err == nil && ahead(e, r, 5*time.Minute) {
+		err = fmt.Errorf("ahead of the clock")
+	}
+	if err != nil {
+		p.account.Bad++
+		p.park(r, "bad", err.Error())
+		return
+	}
+	p.newest[r.Partition] = max(p.newest[r.Partition], e.time)
+	p.passed[r.Partition] = max(p.passed[r.Partition], e.time)
+	switch {
+	case e.time <= p.watermark-p.line.Job.Corrections.Milliseconds() && p.fault != "counts what is too late":
+		p.account.Late++
+		p.park(r, "late", "behind the watermark")
+	case p.seen[e.id] && p.fault != "counts duplicates":
+		p.account.Duplicate++
+	case !counts(p.line.Job, e):
+		p.seen[e.id] = true
+		p.account.Ignored++
+	case p.fault == "drops what is behind the watermark" && e.time < p.watermark:
+		p.account.Ignored++
+	default:
+		p.seen[e.id] = true
+		p.account.Counted++
+		p.fold(e)
+	}
+}
+
+func (p *plain) fold(e *event) {
+	before := map[string]int64{}
+	for name, c := range p.cells {
+		before[name] = c.version
+	}
+	calendar := p.calendar
+	if p.fault == "has days of UTC" {
+		calendar = newCalendar(time.UTC)
+	}
+	corrected := false
+	for _, s := range p.line.Job.Statistics {
+		if folds(s, e) {
+			fold(p.cells, calendar, s, e, 0)
+		}
+	}
+	for name, c := range p.cells {
+		if c.version != before[name] && c.end <= p.watermark {
+			p.late[name]++
+			corrected = true
+		}
+	}
+	if corrected {
+		p.corrected++
+	}
+}
+
+func (p *plain) park(r liushui.Record, reason, detail string) {
+	if p.fault == "parks nothing" {
+		return
+	}
+	header := func(key, value string) liushui.Header { return liushui.Header{Key: key, Value: []byte(value)} }
+	_ = p.parked.Write(context.Background(), []liushui.Record{{
+		Key: fmt.Appendf(nil, `["category",%d,%d]`, r.Partition, r.Offset), Value: r.Value,
+		Headers: []liushui.Header{header("reason", reason), header("detail", detail), header("engine", "plain"),
+			header("generation", fmt.Sprint(p.generation)), header("time", fmt.Sprint(time.Now().UnixMilli()))},
+	}}, nil)
+}
+
+// pass lets partitions without events pass what had been read 5 s before they were found empty.
+func (p *plain) pass(ends []liushui.PartitionEnd) {
+	for _, end := range ends {
+		if end.Asked.IsZero() || p.fault == "waits for idle partitions" {
+			continue
+		}
+		if p.offsets[end.Partition] < end.End {
+			p.passed[end.Partition] += 0 // known, and it holds
+			continue
+		}
+		p.passed[end.Partition] += 0
+		for _, h := range p.history {
+			if !h.at.Add(5 * time.Second).After(end.Asked) {
+				p.passed[end.Partition] = max(p.passed[end.Partition], h.newest)
+			}
+		}
+	}
+}
+
+func (p *plain) newestOf() int64 {
+	newest := int64(0)
+	for _, t := range p.newest {
+		newest = max(newest, t)
+	}
+	return newest
+}
+
+// least is the watermark that the partitions allow.
+func (p *plain) least() int64 {
+	if len(p.passed) == 0 {
+		return 0
+	}
+	least := int64(1 << 62)
+	for _, t := range p.passed {
+		least = min(least, t)
+	}
+	if p.fault == "takes the newest partition" {
+		least = p.newestOf()
+	}
+	return max(p.watermark, least-p.line.Job.Lateness.Milliseconds(), 0)
+}
+
+// send sends the cells that changed.
+func (p *plain) send(ctx context.Context) error {
+	var records []liushui.Record
+	for name, c := range p.cells {
+		r := c.result()
+		r.Late, r.Generation, r.Engine = p.late[name], p.generation, "plain"
+		if p.fault == "rounds" {
+			r.Values[len(r.Values)-1].N /= 100
+			r.Values[len(r.Values)-1].N *= 100
+		}
+		key, value := string(r.AppendKey(nil)), string(r.AppendValue(nil, c.statistic))
+		if p.sent[key] != value {
+			p.sent[key] = value
+			records = append(records, liushui.Record{Key: []byte(key), Value: []byte(value)})
+		}
+	}
+	if err := p.out.Write(ctx, records, nil); err != nil {
+		return err
+	}
+	return p.parked.Flush(ctx)
+}
+
+func (p *plain) progress(ctx context.Context, stopped bool) error {
+	progress := liushui.Progress{Engine: "plain", Generation: p.generation, Time: time.Now().UnixMilli(), Newest: p.newestOf(), Watermark: p.watermark,
+		Feed: p.feed, Account: p.account, Corrected: p.corrected, Stopped: stopped}
+	for partition, end := range p.line.Events.Ends() {
+		lag := end - p.offsets[partition]
+		progress.Partitions = append(progress.Partitions, liushui.PartitionProgress{Partition: partition, Offset: p.offsets[partition], Lag: &lag, Newest: p.newest[partition]})
+	}
+	if p.fault == "loses count" && p.account.Read > 3 {
+		progress.Account.Counted--
+	}
+	for _, c := range p.cells {
+		for _, v := range c.result().Values {
+			if v.Null {
+				progress.TooLarge++
+				break
+			}
+		}
+	}
+	value, _ := json.Marshal(progress)
+	if err := p.out.Write(ctx, []liushui.Record{{Key: []byte(liushui.ProgressKey("plain")), Value: value}}, nil); err != nil {
+		return err
+	}
+	return p.out.Flush(ctx)
+}

@@ -1,0 +1,261 @@
+package enginetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"liushui"
+)
+
+// style is how a script is played; the outcome must be the same in each.
+type style struct {
+	name   string
+	batch  int    // records of a partition in one Poll; 0 = the default
+	settle string // verb to do after each settle: restart, kill, or nothing
+}
+
+var styles = []style{
+	{"plain", 0, ""},
+	{"record by record", 1, ""},
+	{"stopped at every rest", 0, "restart"},
+	{"killed at every rest", 2, "kill"},
+}
+
+// player plays one script on one engine.
+type player struct {
+	*stage
+	style style
+	date  string
+	feed  string
+	made  int // events made, for their ids
+}
+
+// play plays a script in a new directory below dirs and returns the first fault.
+func play(engine Engine, s *script, how style, dirs string) (err error) {
+	p := &player{stage: newStage(engine, s.steps[0].job, dirs, 1), style: how, date: "2020-02-01", feed: liushui.FeedReplay}
+	if how.batch > 0 {
+		p.line.Events.Batch(how.batch)
+	}
+	defer func() {
+		if p.cancel != nil {
+			err = errors.Join(err, p.stop())
+		}
+	}()
+	for _, step := range s.steps[1:] {
+		if err := p.do(step); err != nil {
+			return step.fault(s.name, err)
+		}
+	}
+	for _, verb := range []string{"settle", "stop"} {
+		if err := p.do(step{verb: verb}); err != nil {
+			return fmt.Errorf("%s: at the end: %s: %w", s.name, verb, err)
+		}
+	}
+	return checkLog(p.line.Results.Records(0))
+}
+
+func (p *player) do(s step) error {
+	verbs := map[string]func(step) error{
+		"job": p.changeJob, "partitions": p.partitions, "date": p.setDate, "feed": p.setFeed, "clock": p.clock, "wait": p.wait,
+		"send": p.sendEvent, "repeat": p.repeat, "raw": p.raw, "trim": p.trim,
+		"start":   func(step) error { return p.start() },
+		"stop":    func(step) error { return p.stop() },
+		"restart": func(step) error { return errors.Join(p.stop(), p.start()) },
+		"kill":    func(step) error { return errors.Join(p.kill(), p.start()) },
+		"forget":  p.forget,
+		"settle":  p.rest,
+		"expect":  p.expect, "absent": p.absent, "rows": p.rows, "account": p.account, "parked": p.parked, "progress": p.progress,
+	}
+	f := verbs[s.verb]
+	if f == nil {
+		return fmt.Errorf("no such verb; want one of %s", strings.Join(keys(verbs), ", "))
+	}
+	return f(s)
+}
+
+func (p *player) changeJob(s step) error {
+	err := p.stop()
+	p.line.Job = s.job
+	return errors.Join(err, p.start())
+}
+
+func (p *player) partitions(s step) error {
+	n, err := s.number(0)
+	if err != nil {
+		return err
+	}
+	p.line.Events.AddPartitions(n - len(p.line.Events.Ends()))
+	return nil
+}
+
+func (p *player) setDate(s step) error { p.date = s.text; return nil }
+
+func (p *player) setFeed(s step) error {
+	p.feed = s.text
+	if p.feed == "live" {
+		p.feed = liushui.FeedLive
+	}
+	return nil
+}
+
+// clock waits until a time.
+func (p *player) clock(s step) error {
+	at, err := parseTime(s.text, p.date, p.line.Job.Zone)
+	if err != nil {
+		return err
+	}
+	wait := time.Until(time.UnixMilli(at))
+	if wait < 0 {
+		return fmt.Errorf("the clock stands at %s", time.Now().In(p.line.Job.Zone))
+	}
+	time.Sleep(wait)
+	return nil
+}
+
+func (p *player) wait(s step) error {
+	d, err := time.ParseDuration(s.text)
+	if err == nil {
+		err = p.start()
+	}
+	time.Sleep(d)
+	return err
+}
+
+// rest settles, and then may stop or kill the engine, as the style of playing has it.
+func (p *player) rest(step) error {
+	if err := errors.Join(p.start(), p.settle()); err != nil || p.style.settle == "" {
+		return err
+	}
+	if err := p.do(step{verb: p.style.settle}); err != nil {
+		return err
+	}
+	return p.settle()
+}
+
+// forget starts the engine again without its state.
+func (p *player) forget(step) error {
+	err := p.stop()
+	p.line.Dir = p.newDir()
+	return errors.Join(err, p.start())
+}
+
+func (p *player) trim(s step) error {
+	place, err := parsePlace(s.word(0))
+	if err == nil {
+		p.line.Events.Trim(place.Partition, place.Offset)
+	}
+	return err
+}
+
+// sendEvent sends an event: [@partition] time type [field=value …].
+func (p *player) sendEvent(s step) error {
+	p.made++
+	partition, words, err := s.partition()
+	if err != nil || len(words) < 2 {
+		return errors.Join(err, errors.New("want [@partition] time type field=value …"))
+	}
+	at, err := parseTime(words[0], p.date, p.line.Job.Zone)
+	if err != nil {
+		return err
+	}
+	fields, err := pairs(words[2:])
+	if err != nil {
+		return err
+	}
+	if _, given := fields["id"]; !given {
+		fields["id"] = fmt.Sprintf("e%d", p.made)
+	}
+	value := fmt.Appendf(nil, `{"type":%q,"time":%d`, words[1], at)
+	for _, name := range keys(fields) {
+		value = append(value, ',')
+		value = liushui.AppendQuoted(value, name)
+		value = append(value, ':')
+		if name == "amount" || name == "quantity" {
+			value = append(value, fields[name]...)
+		} else {
+			value = liushui.AppendQuoted(value, fields[name])
+		}
+	}
+	p.send(partition, liushui.Record{Key: []byte(fields["id"]), Feed: p.feed, Value: append(value, '}')})
+	return nil
+}
+
+// repeat sends an event several times; {n} in it is its number, from 1.
+func (p *player) repeat(s step) error {
+	n, err := s.number(0)
+	if err != nil || len(s.words) < 2 || s.words[1] != "send" {
+		return errors.Join(err, errors.New("want a number and send …"))
+	}
+	for i := range n {
+		one := step{verb: "send"}
+		for _, word := range s.words[2:] {
+			one.words = append(one.words, strings.ReplaceAll(word, "{n}", strconv.Itoa(i+1)))
+		}
+		if err := p.sendEvent(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// raw sends a record's value as it stands, or unquoted where it begins with a quote.
+func (p *player) raw(s step) error {
+	partition, text := int32(0), s.text
+	if at, rest, found := strings.Cut(text, " "); found && strings.HasPrefix(at, "@") {
+		n, err := strconv.ParseInt(at[1:], 10, 32)
+		if err != nil {
+			return err
+		}
+		partition, text = int32(n), strings.TrimSpace(rest)
+	}
+	if strings.HasPrefix(text, `"`) {
+		var err error
+		if text, err = strconv.Unquote(text); err != nil {
+			return err
+		}
+	}
+	p.send(partition, liushui.Record{Feed: p.feed, Value: []byte(text)})
+	return nil
+}
+
+// word is the nth word after the verb, or nothing.
+func (s step) word(n int) string {
+	if n < len(s.words) {
+		return s.words[n]
+	}
+	return ""
+}
+
+func (s step) number(n int) (int, error) { return strconv.Atoi(s.word(n)) }
+
+// partition takes @partition off the words; without it, it is 0.
+func (s step) partition() (int32, []string, error) {
+	if !strings.HasPrefix(s.word(0), "@") {
+		return 0, s.words, nil
+	}
+	n, err := strconv.ParseInt(s.words[0][1:], 10, 32)
+	return int32(n), s.words[1:], err
+}
+
+// parsePlace reads partition/offset.
+func parsePlace(word string) (Place, error) {
+	var p Place
+	_, err := fmt.Sscanf(word, "%d/%d", &p.Partition, &p.Offset)
+	if err != nil {
+		return p, fmt.Errorf("%q: want partition/offset: %w", word, err)
+	}
+	return p, nil
+}
+
+func keys[V any](m map[string]V) []string {
+	var all []string
+	for key := range m {
+		all = append(all, key)
+	}
+	slices.Sort(all)
+	return all
+}

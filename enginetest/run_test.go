@@ -1,0 +1,5 @@
+package enginetest
+
+import "testing"
+
+func TestScriptsOnThePlainEngine(t *testing.T) { Run(t, plainEngine("")) }
