@@ -1,0 +1,13 @@
+import type { Amount } from "./money.ts";
+
+/** cuts are the lower bounds of the steps above the lowest, so that each holds about equally many. */
+export function cuts(amounts: Amount[], steps: number): Amount[] {
+  const sorted = [...amounts].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  if (sorted.length === 0) return [];
+  return Array.from({ length: steps - 1 }, (_, i) => sorted[Math.floor(((i + 1) * sorted.length) / steps)]!);
+}
+
+/** stepOf is the number of bounds that an amount has reached: 0 is the lowest step. */
+export function stepOf(amount: Amount, bounds: Amount[]): number {
+  return bounds.filter((bound) => amount >= bound).length;
+}
