@@ -1,0 +1,116 @@
+package store
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"liushui"
+)
+
+// misuse is an error that the user must mend; its text stands alone.
+type misuse struct{ text string }
+
+func (e *misuse) Error() string { return e.text }
+func (e *misuse) Unwrap() error { return liushui.ErrMisuse }
+
+func misusef(format string, args ...any) error { return &misuse{fmt.Sprintf(format, args...)} }
+
+// address is a DSN taken apart. Its String carries no password.
+type address struct {
+	file string // of SQLite; else the rest is set
+
+	user, password string
+	host           string // host:port
+	database       string
+	tls            string // true, skip-verify or preferred; empty: none
+}
+
+func (a *address) String() string {
+	if a.file != "" {
+		return "sqlite:" + a.file
+	}
+	return "mysql://" + a.user + "@" + a.host + "/" + a.database
+}
+
+const dsnForms = "sqlite:PATH or mysql://user@host:3306/database"
+
+// parseDSN reads a DSN. Its errors never show one of mysql, which may hold a password.
+func parseDSN(dsn, password string) (*address, error) {
+	scheme, rest, ok := strings.Cut(dsn, ":")
+	switch {
+	case dsn == "":
+		return nil, misusef("no database is named; want %s", dsnForms)
+	case ok && scheme == "sqlite":
+		return parseFile(rest)
+	case ok && (scheme == "mysql" || scheme == "mariadb") && strings.HasPrefix(rest, "//"):
+		return parseServer(rest, password)
+	case ok && scheme != "" && strings.HasPrefix(rest, "//"):
+		return nil, misusef("the database address begins with %q; want %s", scheme+"://", dsnForms)
+	}
+	return nil, misusef("the database address has no known form; want %s", dsnForms)
+}
+
+func parseFile(path string) (*address, error) {
+	if strings.HasPrefix(path, "///") { // sqlite:///var/lib/x.db, as others write it
+		path = path[2:]
+	}
+	switch {
+	case path == "":
+		return nil, misusef("sqlite: names no file; want a path after the colon, such as sqlite:liushui.db")
+	case strings.HasPrefix(path, ":"):
+		return nil, misusef("sqlite:%s: a store in memory would be gone at the end; want a path, such as sqlite:liushui.db", path)
+	case strings.HasPrefix(path, "//"):
+		return nil, misusef("sqlite:%s: after the colon stands a path, not an address; want sqlite:liushui.db or sqlite:/var/lib/liushui.db", path)
+	case strings.ContainsRune(path, 0):
+		return nil, misusef("sqlite: the path holds a NUL character")
+	}
+	return &address{file: path}, nil
+}
+
+// parseServer shows nothing of what it could not read: a character such as / in
+// a password moves parts of it to any place of an address.
+func parseServer(rest, password string) (*address, error) {
+	wrong := func(what string) error {
+		return misusef("the database address mysql://… %s; want mysql://user@host:3306/database, with / ? # %% @ in user and password written as %%2F %%3F %%23 %%25 %%40, or the password in LIUSHUI_DATABASE_PASSWORD", what)
+	}
+	u, err := url.Parse("mysql:" + rest)
+	if err != nil {
+		return nil, wrong("cannot be read")
+	}
+	a := &address{database: strings.TrimPrefix(u.Path, "/"), user: u.User.Username(), password: password}
+	if own, ok := u.User.Password(); ok {
+		a.password = own
+	}
+	port := u.Port()
+	if port == "" {
+		port = "3306"
+	}
+	a.host = net.JoinHostPort(u.Hostname(), port)
+	number, _ := strconv.Atoi(port)
+	switch {
+	case a.user == "":
+		return nil, wrong("names no user")
+	case u.Hostname() == "":
+		return nil, wrong("names no host")
+	case number < 1 || number > 65535:
+		return nil, wrong("has a port that is not in 1 to 65535")
+	case a.database == "":
+		return nil, wrong("names no database")
+	case strings.ContainsAny(a.database, "/@\x00") || u.Fragment != "":
+		return nil, wrong("has more than a database after the host")
+	}
+	options, err := url.ParseQuery(u.RawQuery)
+	a.tls = options.Get("tls")
+	delete(options, "tls")
+	switch {
+	case err != nil || len(options) > 0:
+		return nil, wrong("has an option other than tls")
+	case !slices.Contains([]string{"", "true", "skip-verify", "preferred"}, a.tls):
+		return nil, wrong("has a tls that is not true, skip-verify or preferred")
+	}
+	return a, nil
+}
