@@ -170,6 +170,13 @@ func (s *Sum) Add(n int64) {
 	s.Hi += n>>63 + int64(carry)
 }
 
+// AddSum adds another sum.
+func (s *Sum) AddSum(o Sum) {
+	var carry uint64
+	s.Lo, carry = bits.Add64(s.Lo, o.Lo, 0)
+	s.Hi += o.Hi + int64(carry)
+}
+
 // Int64 is the sum, and whether it fits int64.
 func (s Sum) Int64() (int64, bool) {
 	n := int64(s.Lo)

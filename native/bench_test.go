@@ -68,6 +68,7 @@ func BenchmarkDecodeFold(b *testing.B) {
 				}
 				f.fold(e, 0)
 				if i%8192 == 0 {
+					f.settle(0)
 					for _, c := range f.take() {
 						c.dirty = false
 					}
@@ -92,6 +93,7 @@ func BenchmarkDecodeFold(b *testing.B) {
 				ids.add(e.id, e.time, 0)
 				f.fold(e, 0)
 				if i%8192 == 0 {
+					f.settle(0)
 					for _, c := range f.take() {
 						c.dirty = false
 					}

@@ -19,13 +19,15 @@ type cell struct {
 	counts   []int64
 	sums     []liushui.Sum
 	sketches []sketch
-	dirty    bool  // stands in the list of cells to send
-	sent     int64 // clock ms of the newest sending; 0 = never
+	delta    *delta // what the batch under way adds; nil between batches
+	dirty    bool   // stands in the list of cells to send
+	sent     int64  // clock ms of the newest sending; 0 = never
 }
 
 // series are the cells of one statistic and key. recent finds the newest cells
 // of each window without a map.
 type series struct {
+	last   *cell // of the smallest window, the one found last
 	key    [maxBy]uint32
 	recent [][]*cell
 	cells  int
@@ -69,13 +71,7 @@ func newTable(p *plan) *table {
 	t.small = make([][]*series, len(p.stats))
 	t.large = make([]map[[maxBy]uint32]*series, len(p.stats))
 	for i, s := range p.stats {
-		others := 0
-		for _, dim := range s.by {
-			if dim != isType {
-				others++
-			}
-		}
-		if others > 1 {
+		if s.many {
 			t.large[i] = map[[maxBy]uint32]*series{}
 		}
 	}
@@ -85,36 +81,52 @@ func newTable(p *plan) *table {
 // find returns the series of a key, made where it is new. Numbers are those of
 // the dictionaries, and the type's own.
 func (t *table) find(s *statistic, kind int, numbers []uint32) *series {
-	var key [maxBy]uint32
-	at := uint32(0)
-	for i, dim := range s.by {
-		if dim == isType {
-			key[i] = uint32(kind)
-			at += uint32(kind)
-		} else {
-			key[i] = numbers[dim]
-			at += numbers[dim] * uint32(len(liushui.EventTypes))
-		}
+	if s.many {
+		return t.findLarge(s, kind, numbers)
 	}
-	if large := t.large[s.number]; large != nil {
-		if found := large[key]; found != nil {
-			return found
-		}
-		found := t.newSeries(s, key)
-		large[key] = found
-		return found
+	at := smallAt(s, uint32(kind), numbers)
+	if small := t.small[s.number]; int(at) < len(small) && small[at] != nil {
+		return small[at]
 	}
 	small := t.small[s.number]
-	if int(at) < len(small) {
-		if found := small[at]; found != nil {
-			return found
-		}
-	} else {
+	if int(at) >= len(small) {
 		small = append(small, make([]*series, int(at)+1-len(small)+len(small)/2)...)
 		t.small[s.number] = small
 	}
-	found := t.newSeries(s, key)
-	small[at] = found
+	small[at] = t.newSeries(s, keyOf(s, kind, numbers))
+	return small[at]
+}
+
+// smallAt is where the series of a key stands.
+func smallAt(s *statistic, kind uint32, numbers []uint32) uint32 {
+	at := uint32(0)
+	if s.typed {
+		at = kind
+	}
+	if s.single >= 0 {
+		at += numbers[s.single] * uint32(len(liushui.EventTypes))
+	}
+	return at
+}
+
+func keyOf(s *statistic, kind int, numbers []uint32) (key [maxBy]uint32) {
+	for i, dim := range s.by {
+		if dim == isType {
+			key[i] = uint32(kind)
+		} else {
+			key[i] = numbers[dim]
+		}
+	}
+	return key
+}
+
+func (t *table) findLarge(s *statistic, kind int, numbers []uint32) *series {
+	key := keyOf(s, kind, numbers)
+	found := t.large[s.number][key]
+	if found == nil {
+		found = t.newSeries(s, key)
+		t.large[s.number][key] = found
+	}
 	return found
 }
 
@@ -127,12 +139,18 @@ func (t *table) newSeries(s *statistic, key [maxBy]uint32) *series {
 }
 
 // cell returns the cell of a window, made where it is new.
-func (t *table) cell(s *statistic, of *series, window int, start, end int64) *cell {
+func (t *table) cell(s *statistic, of *series, window int, sp *span) *cell {
 	recent := of.recent[window]
-	at := &recent[uint64(start/t.plan.windows[s.windows[window]].Size)%uint64(len(recent))]
-	if c := *at; c != nil && c.start == start {
+	at := &recent[sp.number&(len(recent)-1)]
+	if c := *at; c != nil && c.start == sp.start {
 		return c
 	}
+	return t.cellApart(s, of, window, sp, at)
+}
+
+// cellApart finds or makes a cell that is not among the recent ones.
+func (t *table) cellApart(s *statistic, of *series, window int, sp *span, at **cell) *cell {
+	start, end := sp.start, sp.end
 	key := cellKey{of, window, start}
 	c := t.cells[key]
 	if c == nil {
@@ -178,6 +196,9 @@ func (t *table) evict(tooLate int64) {
 
 func (t *table) drop(c *cell) {
 	delete(t.cells, cellKey{c.series, c.window, c.start})
+	if c.series.last == c {
+		c.series.last = nil
+	}
 	for i, held := range c.series.recent[c.window] {
 		if held == c {
 			c.series.recent[c.window][i] = nil
@@ -190,15 +211,15 @@ func (t *table) drop(c *cell) {
 		delete(large, c.series.key)
 		return
 	}
-	at := uint32(0)
+	numbers, kind := make([]uint32, len(t.dims)), uint32(0)
 	for i, dim := range c.stat.by {
 		if dim == isType {
-			at += c.series.key[i]
+			kind = c.series.key[i]
 		} else {
-			at += c.series.key[i] * uint32(len(liushui.EventTypes))
+			numbers[dim] = c.series.key[i]
 		}
 	}
-	t.small[c.stat.number][at] = nil
+	t.small[c.stat.number][smallAt(c.stat, kind, numbers)] = nil
 }
 
 // sweep forgets values of dimensions that no open cell uses, where they have

@@ -178,8 +178,8 @@ func (t *table) decodeKey(r *reader, s *statistic, window int) (*cell, error) {
 			return nil, fmt.Errorf("a cell of the unknown type %q", text)
 		}
 	}
-	start, end := r.varint(), r.varint()
-	c := t.cell(s, t.find(s, kind, numbers), window, start, end)
+	sp := newSpan(r.varint(), r.varint(), t.plan.windows[s.windows[window]].Size)
+	c := t.cell(s, t.find(s, kind, numbers), window, &sp)
 	c.version, c.late = r.varint(), r.varint()
 	return c, r.err
 }

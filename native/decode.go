@@ -1,10 +1,10 @@
 package native
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math/bits"
 	"slices"
 	"unicode/utf8"
 
@@ -40,6 +40,7 @@ type decoder struct {
 	table [256][]name // by length and ends of the name
 	event event
 	kinds map[string]int
+	high  uint64 // top bits of the text that fast has read
 }
 
 type name struct {
@@ -93,15 +94,13 @@ func (d *decoder) decode(value []byte) (*event, error) {
 	if len(value) > liushui.MaxRecord {
 		return nil, fmt.Errorf("the record has %d bytes, more than %d: %w", len(value), liushui.MaxRecord, liushui.ErrBad)
 	}
-	clean, high := scan(value)
-	if high && !utf8.Valid(value) {
+	d.reset()
+	plain := d.fast(value)
+	if (d.high != 0 || !plain) && !utf8.Valid(value) {
 		return nil, fmt.Errorf("not valid UTF-8: %w", liushui.ErrBad)
 	}
-	d.reset()
-	if clean && d.fast(value) {
-		if err := d.check(); err == nil {
-			return &d.event, nil
-		}
+	if plain && d.check() == nil {
+		return &d.event, nil
 	}
 	d.reset() // the careful path starts anew, and says what is wrong
 	return d.careful(value)
@@ -111,6 +110,7 @@ func (d *decoder) reset() {
 	e := &d.event
 	e.id, e.kind, e.time, e.quantity, e.amount = nil, -1, 0, 0, 0
 	clear(e.dims)
+	d.high = 0
 }
 
 // check judges what is known only at the end.
@@ -138,29 +138,6 @@ func (d *decoder) check() error {
 	return nil
 }
 
-// scan looks at all bytes at once: clean is false where a backslash or a
-// control character sends the record to the careful path; high is true where
-// there is a byte beyond ASCII.
-func scan(b []byte) (clean, high bool) {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	var odd, seen uint64
-	i := 0
-	for ; i+8 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		seen |= w
-		slash := w ^ ones*'\\'
-		odd |= (w-ones*0x20)&^w | (slash-ones)&^slash
-	}
-	odd &= tops
-	for ; i < len(b); i++ {
-		seen |= uint64(b[i])
-		if b[i] < 0x20 || b[i] == '\\' {
-			odd = 1
-		}
-	}
-	return odd == 0, seen&tops != 0
-}
-
 // fast reads {"name":value,…} without blanks, escapes or nesting; false where
 // the record has another form.
 func (d *decoder) fast(b []byte) bool {
@@ -173,7 +150,7 @@ func (d *decoder) fast(b []byte) bool {
 		if i >= n || b[i] != '"' {
 			return false
 		}
-		end := quote(b, i+1)
+		end := d.text(b, i+1)
 		if end < 0 || end+2 >= n || b[end+1] != ':' {
 			return false
 		}
@@ -181,7 +158,7 @@ func (d *decoder) fast(b []byte) bool {
 		i = end + 2
 		var ok bool
 		if b[i] == '"' {
-			end = quote(b, i+1)
+			end = d.text(b, i+1)
 			if end < 0 {
 				return false
 			}
@@ -208,19 +185,43 @@ func (d *decoder) fast(b []byte) bool {
 	}
 }
 
-// quote finds the next quotation mark.
-func quote(b []byte, i int) int {
-	// Most strings are short: look at a few bytes before calling out.
-	for end := min(i+16, len(b)); i < end; i++ {
-		if b[i] == '"' {
+const (
+	ones = 0x0101010101010101
+	tops = 0x8080808080808080
+)
+
+// text finds the quotation mark that ends the string from i on, eight bytes at
+// a time; -1 where a backslash or a control character comes before it.
+func (d *decoder) text(b []byte, i int) int {
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		q, s := w^ones*'"', w^ones*'\\'
+		end := (q - ones) &^ q & tops // the lowest set bit is exact, as are those of odd
+		odd := ((s-ones)&^s | (w-ones*0x20)&^w) & tops
+		if end != 0 {
+			below := end&-end - 1
+			if odd&below != 0 {
+				return -1
+			}
+			d.high |= w & below & tops
+			return i + bits.TrailingZeros64(end)>>3
+		}
+		if odd != 0 {
+			return -1
+		}
+		d.high |= w & tops
+	}
+	for ; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '"':
 			return i
+		case c < 0x20 || c == '\\':
+			return -1
+		default:
+			d.high |= uint64(c) & 0x80
 		}
 	}
-	n := bytes.IndexByte(b[i:], '"')
-	if n < 0 {
-		return n
-	}
-	return i + n
+	return -1
 }
 
 func (d *decoder) setText(field int, v []byte) bool {

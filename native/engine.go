@@ -364,6 +364,7 @@ func (e *Engine) rejudge(ctx context.Context, entry journalEntry) error {
 			e.intake.pop(number, q)
 		}
 	}
+	e.folder.settle(e.entryWatermark)
 	e.marks.advance()
 	return nil
 }

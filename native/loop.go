@@ -74,6 +74,7 @@ func (e *Engine) step(ctx context.Context) (int, error) {
 	e.learnEnds()
 	e.entryWatermark = e.marks.watermark
 	taken, entry := e.batch()
+	e.folder.settle(e.entryWatermark)
 	now := time.Now()
 	if taken > 0 {
 		e.marks.sampleNow(now)

@@ -21,6 +21,7 @@ type plan struct {
 	quantity bool     // some measure sums it
 	amount   bool
 	distinct []int // dims that some measure counts distinct values of
+	grouped  []int // dims that some statistic is grouped by
 }
 
 // statistic is one compiled statistic.
@@ -31,8 +32,15 @@ type statistic struct {
 	by      []int // into plan.dims; byType where it is the type
 	counts  int   // how many measures are counts
 	sums    int
-	hashes  int // distinct measures
-	slots   []int
+	hashes  int   // distinct measures
+	slots   []int // of each measure, among the cell's counts, sums or sketches
+
+	// nested is how many windows, the smallest first, hold only whole windows of the smallest.
+	nested int
+	// Where at most one field besides the type groups it: that dimension or -1, and whether the type does.
+	single int
+	typed  bool
+	many   bool // more than one
 }
 
 // isType stands in statistic.by and condition.dim for the type.
@@ -64,23 +72,26 @@ func compile(job *liushui.Job) *plan {
 	for i, s := range job.Statistics {
 		p.addStatistic(i, s)
 	}
-	slices.Sort(p.distinct)
-	p.distinct = slices.Compact(p.distinct)
+	for _, list := range []*[]int{&p.distinct, &p.grouped} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
+	}
 	return p
 }
 
 func (p *plan) addStatistic(number int, s *liushui.Statistic) {
-	c := &statistic{Statistic: s, number: number}
-	for _, w := range s.Windows {
-		i := slices.Index(p.windows, w)
-		if i < 0 {
-			i = len(p.windows)
-			p.windows = append(p.windows, w)
-		}
-		c.windows = append(c.windows, i)
-	}
+	c := &statistic{Statistic: s, number: number, single: -1}
+	p.addWindows(c)
 	for _, by := range s.By {
-		c.by = append(c.by, p.dim(by))
+		dim := p.dim(by)
+		c.by = append(c.by, dim)
+		if dim == isType {
+			c.typed = true
+			continue
+		}
+		p.grouped = append(p.grouped, dim)
+		c.many = c.many || c.single >= 0
+		c.single = dim
 	}
 	for _, m := range s.Measures {
 		switch m.Kind {
@@ -106,6 +117,27 @@ func (p *plan) addStatistic(number int, s *liushui.Statistic) {
 			p.byType[t] = append(p.byType[t], st)
 		}
 	}
+}
+
+// addWindows sorts those that nest the smallest to the front: they are rolled
+// up from it, the others are folded event by event.
+func (p *plan) addWindows(c *statistic) {
+	smallest := c.Windows[0].Size
+	var apart []int
+	for _, w := range c.Windows {
+		i := slices.Index(p.windows, w)
+		if i < 0 {
+			i = len(p.windows)
+			p.windows = append(p.windows, w)
+		}
+		if w.Size%smallest == 0 {
+			c.windows = append(c.windows, i)
+		} else {
+			apart = append(apart, i)
+		}
+	}
+	c.nested = len(c.windows)
+	c.windows = append(c.windows, apart...)
 }
 
 // compileStep leaves out what the type alone decides.

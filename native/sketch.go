@@ -45,36 +45,35 @@ func couponOf(value []byte) uint32 {
 	return uint32(zeros)<<slotBits | uint32(h1&(1<<slotBits-1))
 }
 
-func (s *sketch) add(coupon uint32) {
+// add takes a coupon, and reports whether it changed anything.
+func (s *sketch) add(coupon uint32) bool {
 	if s.image != nil {
 		slot := registers + coupon&(1<<lgK-1)
-		if value := byte(coupon >> slotBits); value > s.image[slot] {
-			s.raise(slot, value)
+		value := byte(coupon >> slotBits)
+		if value <= s.image[slot] {
+			return false
 		}
-		return
+		s.raise(slot, value)
+		return true
 	}
-	s.addCoupon(coupon)
+	return s.addCoupon(coupon)
 }
 
-func (s *sketch) addCoupon(coupon uint32) {
+func (s *sketch) addCoupon(coupon uint32) bool {
 	if len(s.coupons) <= listSize {
-		if slices.Contains(s.coupons[:s.count], coupon) {
-			return
+		if slices.Contains(s.coupons, coupon) {
+			return false
 		}
 		if s.count < listSize {
-			if s.count == len(s.coupons) {
-				s.coupons = append(s.coupons, coupon)
-			} else {
-				s.coupons[s.count] = coupon
-			}
+			s.coupons = append(s.coupons, coupon)
 			s.count++
-			return
+			return true
 		}
 		s.grow(32)
 	}
 	at := couponSlot(s.coupons, coupon)
 	if s.coupons[at] == coupon {
-		return
+		return false
 	}
 	s.coupons[at] = coupon
 	s.count++
@@ -84,6 +83,7 @@ func (s *sketch) addCoupon(coupon uint32) {
 	case s.count*4 > len(s.coupons)*3:
 		s.grow(len(s.coupons) * 2)
 	}
+	return true
 }
 
 func couponSlot(table []uint32, coupon uint32) int {
