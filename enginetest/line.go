@@ -35,6 +35,7 @@ type stage struct {
 
 	cancel context.CancelFunc // nil while no engine runs
 	ended  chan error
+	since  int64 // end of the results when the engine began
 }
 
 func newStage(engine Engine, job *liushui.Job, dirs string, partitions int) *stage {
@@ -66,7 +67,7 @@ func (s *stage) start() error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended, line := make(chan error, 1), s.line
-	s.cancel, s.ended = cancel, ended
+	s.cancel, s.ended, s.since = cancel, ended, s.line.Results.Ends()[0]
 	go func() { ended <- s.engine(ctx, &line) }()
 	return nil
 }
@@ -86,7 +87,7 @@ func (s *stage) end() error {
 	}
 }
 
-// stop stops the engine cleanly; its last progress must say so.
+// stop stops the engine cleanly; if it came to say anything, its last progress must say so.
 func (s *stage) stop() error {
 	if s.cancel == nil {
 		return nil
@@ -94,8 +95,8 @@ func (s *stage) stop() error {
 	if err := s.end(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("the engine stopped with: %w", err)
 	}
-	p, err := newestProgress(s.line.Results.Records(0))
-	if err == nil && (p == nil || !p.Stopped) {
+	p, err := newestProgress(s.line.Results.Records(0)[s.since:])
+	if err == nil && p != nil && !p.Stopped {
 		return fmt.Errorf("after a clean stop the last progress record does not say stopped: %+v", p)
 	}
 	return err
@@ -186,7 +187,7 @@ func (s *stage) settle() error {
 // differences compares results, account and dead letters with the oracle's; nil: there are none.
 func (s *stage) differences() ([]string, error) {
 	results := s.line.Results.Records(0)
-	progress, err := newestProgress(results)
+	progress, err := newestProgress(results[s.since:])
 	switch {
 	case err != nil:
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,22 +21,23 @@ type plain struct {
 	fault string
 	line  *Line
 
-	generation int64
-	calendar   *calendar
-	offsets    map[int32]int64
-	newest     map[int32]int64 // accepted event time by partition
-	passed     map[int32]int64 // the same, or what the clock let the partition pass
-	history    []reading
-	watermark  int64
-	seen       map[string]bool
-	cells      map[string]*cell
-	late       map[string]int64  // by cell
-	sent       map[string]string // value by record key
-	account    liushui.Account
-	corrected  int64
-	feed       string
-	out        liushui.Writer
-	parked     liushui.Writer
+	generation  int64
+	calendar    *calendar
+	offsets     map[int32]int64
+	newest      map[int32]int64 // accepted event time by partition
+	passed      map[int32]int64 // the same, or what the clock let the partition pass
+	history     []reading
+	watermark   int64
+	seen        map[string]bool
+	cells       map[string]*cell
+	late        map[string]int64 // by cell
+	sentVersion map[string]int64
+	account     liushui.Account
+	corrected   int64
+	complete    int64 // windows that begin earlier are not sent
+	feed        string
+	out         liushui.Writer
+	parked      liushui.Writer
 }
 
 // reading says that at a clock time the newest event was read.
@@ -53,7 +55,7 @@ type entry struct {
 func plainEngine(fault string) Engine {
 	return func(ctx context.Context, l *Line) error {
 		p := &plain{fault: fault, line: l, calendar: newCalendar(l.Job.Zone), offsets: map[int32]int64{}, newest: map[int32]int64{},
-			passed: map[int32]int64{}, seen: map[string]bool{}, cells: map[string]*cell{}, late: map[string]int64{}, sent: map[string]string{}}
+			passed: map[int32]int64{}, seen: map[string]bool{}, cells: map[string]*cell{}, late: map[string]int64{}, sentVersion: map[string]int64{}}
 		return p.run(ctx)
 	}
 }
@@ -98,14 +100,13 @@ func (p *plain) run(ctx context.Context) error {
 			p.take(e, fetches)
 		}
 		p.history = append(p.history, reading{time.Now(), p.newestOf()})
-		if err := p.send(ctx); err != nil {
-			return err
-		}
-		if time.Since(second) >= time.Second {
+		err = p.send(ctx)
+		if err == nil && time.Since(second) >= time.Second {
 			second = time.Now()
-			if err := p.progress(ctx, false); err != nil {
-				return err
-			}
+			err = p.progress(ctx, false)
+		}
+		if err != nil && ctx.Err() == nil {
+			return err
 		}
 	}
 	return p.progress(context.Background(), true)
@@ -127,8 +128,26 @@ func (p *plain) begin(ctx context.Context) error {
 		}
 	}
 	job := p.line.Job
+	p.findComplete()
 	value, _ := json.Marshal(liushui.JobRecord{Job: job.Name, Hash: job.Hash(), Generation: p.generation, Engine: "plain", Time: time.Now().UnixMilli(), Text: job.Text})
 	return p.out.Write(ctx, []liushui.Record{{Key: []byte(liushui.KeyJob), Value: value}}, nil)
+}
+
+// findComplete looks whether the log has lost its start.
+func (p *plain) findComplete() {
+	cut, latest := false, int64(0)
+	for partition := range p.line.Events.Ends() {
+		for i, r := range p.line.Events.Records(partition) {
+			cut = cut || i == 0 && r.Offset > 0
+			if e, err := decode(r.Value, namedBy(p.line.Job)); err == nil {
+				latest = max(latest, e.time)
+				break
+			}
+		}
+	}
+	if cut {
+		p.complete = latest + p.line.Job.Corrections.Milliseconds()
+	}
 }
 
 // replay takes the batches of the journal again.
@@ -151,8 +170,13 @@ func (p *plain) replay() error {
 		}
 		var fetches []liushui.Fetch
 		for partition, end := range e.Ends {
-			records := p.line.Events.Records(partition)
-			fetches = append(fetches, liushui.Fetch{Partition: partition, Records: records[p.offsets[partition]:end]})
+			var records []liushui.Record
+			for _, r := range p.line.Events.Records(partition) {
+				if r.Offset >= p.offsets[partition] && r.Offset < end {
+					records = append(records, r)
+				}
+			}
+			fetches = append(fetches, liushui.Fetch{Partition: partition, Records: records})
 		}
 		p.take(e, fetches)
 	}
@@ -219,7 +243,7 @@ func (p *plain) fold(e *event) {
 	corrected := false
 	for _, s := range p.line.Job.Statistics {
 		if folds(s, e) {
-			fold(p.cells, calendar, s, e, 0)
+			fold(p.cells, calendar, s, e, p.complete)
 		}
 	}
 	for name, c := range p.cells {
@@ -291,17 +315,17 @@ func (p *plain) least() int64 {
 func (p *plain) send(ctx context.Context) error {
 	var records []liushui.Record
 	for name, c := range p.cells {
+		if p.sentVersion[name] == c.version {
+			continue
+		}
+		p.sentVersion[name] = c.version
 		r := c.result()
 		r.Late, r.Generation, r.Engine = p.late[name], p.generation, "plain"
 		if p.fault == "rounds" {
 			r.Values[len(r.Values)-1].N /= 100
 			r.Values[len(r.Values)-1].N *= 100
 		}
-		key, value := string(r.AppendKey(nil)), string(r.AppendValue(nil, c.statistic))
-		if p.sent[key] != value {
-			p.sent[key] = value
-			records = append(records, liushui.Record{Key: []byte(key), Value: []byte(value)})
-		}
+		records = append(records, liushui.Record{Key: r.AppendKey(nil), Value: r.AppendValue(nil, c.statistic)})
 	}
 	if err := p.out.Write(ctx, records, nil); err != nil {
 		return err
@@ -311,7 +335,7 @@ func (p *plain) send(ctx context.Context) error {
 
 func (p *plain) progress(ctx context.Context, stopped bool) error {
 	progress := liushui.Progress{Engine: "plain", Generation: p.generation, Time: time.Now().UnixMilli(), Newest: p.newestOf(), Watermark: p.watermark,
-		Feed: p.feed, Account: p.account, Corrected: p.corrected, Stopped: stopped}
+		Feed: p.feed, TopicID: p.line.Events.ID(), Account: p.account, Corrected: p.corrected, CompleteFrom: p.complete, Stopped: stopped}
 	for partition, end := range p.line.Events.Ends() {
 		lag := end - p.offsets[partition]
 		progress.Partitions = append(progress.Partitions, liushui.PartitionProgress{Partition: partition, Offset: p.offsets[partition], Lag: &lag, Newest: p.newest[partition]})
@@ -320,11 +344,8 @@ func (p *plain) progress(ctx context.Context, stopped bool) error {
 		progress.Account.Counted--
 	}
 	for _, c := range p.cells {
-		for _, v := range c.result().Values {
-			if v.Null {
-				progress.TooLarge++
-				break
-			}
+		if slices.ContainsFunc(c.sums, func(n *big.Int) bool { return !n.IsInt64() }) {
+			progress.TooLarge++
 		}
 	}
 	value, _ := json.Marshal(progress)

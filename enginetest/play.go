@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -67,6 +68,7 @@ func (p *player) do(s step) error {
 		"restart": func(step) error { return errors.Join(p.stop(), p.start()) },
 		"kill":    func(step) error { return errors.Join(p.kill(), p.start()) },
 		"forget":  p.forget,
+		"ended":   p.inputEnded,
 		"settle":  p.rest,
 		"expect":  p.expect, "absent": p.absent, "rows": p.rows, "account": p.account, "parked": p.parked, "progress": p.progress,
 	}
@@ -141,6 +143,17 @@ func (p *player) forget(step) error {
 	err := p.stop()
 	p.line.Dir = p.newDir()
 	return errors.Join(err, p.start())
+}
+
+// inputEnded says for produce that the events end here.
+func (p *player) inputEnded(step) error {
+	produce := liushui.Produce{Feed: p.feed, Time: time.Now().UnixMilli(), TopicID: p.line.Events.ID(), Ended: map[string]int64{}}
+	for partition, end := range p.line.Events.Ends() {
+		produce.Ended[fmt.Sprint(partition)] = end
+	}
+	value, err := json.Marshal(produce)
+	p.line.Results.Append(0, liushui.Record{Key: []byte(liushui.KeyProduce), Value: value})
+	return err
 }
 
 func (p *player) trim(s step) error {

@@ -129,6 +129,8 @@ func (w *watch) see(r liushui.Record) error {
 			return fmt.Errorf("a result of generation %d before its job record", result.Generation)
 		}
 		return nil
+	case liushui.KindProduce:
+		return nil // a script's
 	}
 	return fmt.Errorf("an engine has nothing to say under the key %q", r.Key)
 }
