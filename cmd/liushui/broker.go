@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"liushui/kafka"
+)
+
+// defaultData is where the separate programs keep what they need.
+var defaultData = filepath.Join(dataRoot, "line")
+
+func (p *program) brokerCommand() *cobra.Command {
+	var topics topicFlags
+	listen, retain := addressFlag("127.0.0.1:9092"), sizeFlag(1<<30)
+	var data string
+	var partitions int
+	var forget []string
+	c := &cobra.Command{
+		Use:   "broker",
+		Short: "Run the embedded Kafka broker alone",
+		Long: `Run the embedded Kafka broker alone. It speaks Kafka's protocol to any client,
+keeps its log on disk and syncs every batch.`,
+		Example: `  liushui broker
+  liushui broker --listen 0.0.0.0:9092 --data /var/lib/liushui --retain 20GiB
+  liushui broker --forget liushui-spark     # an engine that will not come back`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := topics.check(); err != nil {
+				return err
+			}
+			if partitions < 1 || partitions > 1000 {
+				return misuse("--partitions %d: want 1 to 1000", partitions)
+			}
+			config := topics.broker(p, filepath.Join(data, "broker"), string(listen), partitions, int64(retain))
+			return p.runBroker(c.Context(), config, forget)
+		},
+	}
+	topics.bindNames(c)
+	c.Flags().Var(&listen, "listen", "`host:port` to listen on")
+	c.Flags().StringVar(&data, "data", defaultData, "data `directory`; the log is in its folder broker")
+	c.Flags().Var(&retain, "retain", "`size` of events to keep, and as much again of results and of dead letters")
+	c.Flags().IntVar(&partitions, "partitions", 4, "partitions of topics that a client makes without saying how many")
+	c.Flags().StringArrayVar(&forget, "forget", nil, "forget the position of this `group`, so that the log no longer waits for it")
+	return c
+}
+
+// broker is the embedded broker's configuration.
+func (f *topicFlags) broker(p *program, dir, listen string, partitions int, retain int64) kafka.BrokerConfig {
+	return kafka.BrokerConfig{Dir: dir, Listen: listen, Partitions: partitions, Retain: retain, Log: p.log,
+		Events: string(f.events), Results: string(f.results), DeadLetters: f.deadLetters()}
+}
+
+func (p *program) runBroker(ctx context.Context, config kafka.BrokerConfig, forget []string) error {
+	broker, err := kafka.StartBroker(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer broker.Close()
+	for _, group := range forget {
+		if err := broker.Forget(ctx, group); err != nil {
+			return err
+		}
+		p.log.Info("forgot a group", "group", group)
+	}
+	return runLine(ctx, false, station{name: "broker", run: broker.Run})
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"liushui/store"
+)
+
+// databaseFlags say which database the store writes and others read.
+type databaseFlags struct {
+	dsn          string
+	passwordFile string
+}
+
+func (f *databaseFlags) bind(c *cobra.Command, usage string) {
+	c.Flags().StringVar(&f.dsn, "database", "", usage)
+	c.Flags().StringVar(&f.passwordFile, "database-password-file", "", "`file` with the database's password; LIUSHUI_DATABASE_PASSWORD holds it directly")
+}
+
+// databaseFile is the database of a data directory.
+const databaseFile = "liushui.db"
+
+// inDirectory names the database of a data directory where no flag names one.
+func (f *databaseFlags) inDirectory(path string) {
+	if f.dsn == "" {
+		f.dsn = "sqlite:" + filepath.Join(path, databaseFile)
+	}
+}
+
+// make is inDirectory for the command that writes it: the directory is made.
+func (f *databaseFlags) make(path string) error {
+	if f.dsn == "" {
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			return misuse("--data %s: %w", path, reason(err))
+		}
+	}
+	f.inDirectory(path)
+	return nil
+}
+
+// databaseConfig is the store's configuration, with the password read.
+func (p *program) databaseConfig(f *databaseFlags) (store.Config, error) {
+	c := store.Config{DSN: f.dsn, Password: p.env[environmentPrefix+"DATABASE_PASSWORD"], Log: p.log}
+	if f.passwordFile != "" {
+		text, err := os.ReadFile(f.passwordFile)
+		if err != nil {
+			return c, misuse("--database-password-file %s: %w", f.passwordFile, reason(err))
+		}
+		c.Password = strings.TrimRight(string(text), "\r\n")
+	}
+	return c, nil
+}
+
+// newestDirectory is the data directory under ./liushui-data whose database was
+// written last.
+func newestDirectory() (path string, several bool, err error) {
+	files, err := filepath.Glob(filepath.Join(dataRoot, "*", databaseFile))
+	if err != nil {
+		return "", false, err
+	}
+	var newest time.Time
+	for _, file := range files {
+		at := writtenAt(file)
+		if path == "" || at.After(newest) {
+			path, newest = filepath.Dir(file), at
+		}
+	}
+	if path == "" {
+		return "", false, misuse("there is no data under ./%s; start `liushui up`, or name a database with --data DIR or --database DSN", dataRoot)
+	}
+	return path, len(files) > 1, nil
+}
+
+// writtenAt is when a SQLite file or its write-ahead log was written last.
+func writtenAt(file string) time.Time {
+	var at time.Time
+	for _, suffix := range []string{"", "-wal"} {
+		if info, err := os.Stat(file + suffix); err == nil && info.ModTime().After(at) {
+			at = info.ModTime()
+		}
+	}
+	return at
+}
+
+// openToRead opens the database that flags and data directory name.
+func (p *program) openToRead(ctx context.Context, f *databaseFlags, data string) (*store.Store, error) {
+	if f.dsn != "" && data != "" {
+		return nil, misuse("--database and --data both name a database; give one of them")
+	}
+	if f.dsn == "" && data == "" {
+		newest, several, err := newestDirectory()
+		if err != nil {
+			return nil, err
+		}
+		if several {
+			p.log.Info("reading the newest data directory; name another with --data", "data", newest)
+		}
+		data = newest
+	}
+	f.inDirectory(data)
+	c, err := p.databaseConfig(f)
+	if err != nil {
+		return nil, err
+	}
+	c.ReadOnly = true
+	return store.Open(ctx, c)
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"liushui"
+	"liushui/kafka"
+	"liushui/native"
+)
+
+// engineFlags are what an engine may be told.
+type engineFlags struct {
+	job      jobFlag
+	every    time.Duration
+	maxAhead time.Duration
+}
+
+func (f *engineFlags) bind(c *cobra.Command) {
+	f.job = liushui.DefaultJob
+	c.Flags().Var(&f.job, "job", "what to compute: a built-in job's `name`, or a file")
+	c.Flags().DurationVar(&f.every, "every", 100*time.Millisecond, "a changed figure is sent at most this often")
+	c.Flags().DurationVar(&f.maxAhead, "max-ahead", 5*time.Minute, "an event whose time is further ahead of its arrival is bad")
+}
+
+func (f *engineFlags) check() error {
+	switch {
+	case f.every < time.Millisecond || f.every > time.Minute:
+		return misuse("--every %s: want 1ms to 1m", f.every)
+	case f.maxAhead < 0:
+		return misuse("--max-ahead %s: want a time such as 5m", f.maxAhead)
+	}
+	return nil
+}
+
+func (p *program) processCommand() *cobra.Command {
+	var topics topicFlags
+	var flags engineFlags
+	engine, from := engineFlag("native"), fromFlag("")
+	var data string
+	var exitWhenDone bool
+	c := &cobra.Command{
+		Use:   "process",
+		Short: "Compute statistics: category → category_results",
+		Long: `Compute a job's statistics from the topic of events and send them to the topic of
+results. It keeps its state in the data directory and goes on from there after a
+stop or a crash, without losing or doubling anything.`,
+		Example: `  liushui process
+  liushui process --job myjob.yaml
+  liushui process --from earliest      # forget what was computed, and compute the log anew
+  liushui process --exit-when-done     # up to what the topic holds now`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			job, err := flags.job.load()
+			if err != nil {
+				return err
+			}
+			if err := flags.check(); err != nil {
+				return err
+			}
+			client, err := p.connect(c.Context(), &topics, "liushui-process")
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			if err := p.awaitTopic(c.Context(), client, "--topic", string(topics.events), "produce"); err != nil {
+				return err
+			}
+			e, err := p.openEngine(c.Context(), client, &topics, native.Config{
+				Job: job, Dir: data, Every: flags.every, MaxAhead: flags.maxAhead,
+				FromEarliest: from != "", ExitWhenDone: exitWhenDone,
+			})
+			if err != nil {
+				return err
+			}
+			defer e.close()
+			return runLine(c.Context(), exitWhenDone, e.station())
+		},
+	}
+	topics.bind(c)
+	flags.bind(c)
+	c.Flags().Var(&engine, "engine", "which `engine` computes: native")
+	c.Flags().Var(&from, "from", "earliest: forget the state, and compute from the log's start")
+	c.Flags().StringVar(&data, "data", defaultData, "data `directory`; the engine's state is in its folder native")
+	c.Flags().BoolVar(&exitWhenDone, "exit-when-done", false, "exit at the end offsets found at the start")
+	return c
+}
+
+// engine is the native engine with its ways in and out.
+type engine struct {
+	*native.Engine
+	results, deadLetters liushui.Writer
+}
+
+// openEngine makes the topics that it writes, and the engine; c lacks what Kafka gives.
+func (p *program) openEngine(ctx context.Context, client *kafka.Client, f *topicFlags, c native.Config) (_ *engine, err error) {
+	for _, t := range []kafka.Topic{{Name: string(f.results), Partitions: 1, Results: true}, {Name: f.deadLetters(), Partitions: 1}} {
+		if _, err := client.EnsureTopic(ctx, t); err != nil {
+			return nil, err
+		}
+	}
+	e := &engine{}
+	defer func() {
+		if err != nil {
+			e.close()
+		}
+	}()
+	if e.results, err = client.Writer(ctx, string(f.results)); err != nil {
+		return nil, err
+	}
+	if e.deadLetters, err = client.Writer(ctx, f.deadLetters()); err != nil {
+		return nil, err
+	}
+	c.Topic, c.Results, c.DeadLetters, c.Log = string(f.events), e.results, e.deadLetters, p.log
+	c.Events = func(ctx context.Context, offsets map[int32]int64, topicID string) (liushui.Reader, error) {
+		return client.Reader(ctx, string(f.events), kafka.From{Offsets: offsets, TopicID: topicID})
+	}
+	c.ResultsLog = func(ctx context.Context) (liushui.Reader, error) {
+		return client.Reader(ctx, string(f.results), kafka.From{})
+	}
+	e.Engine, err = native.New(c)
+	return e, err
+}
+
+func (e *engine) close() {
+	for _, w := range []liushui.Writer{e.results, e.deadLetters} {
+		if w != nil {
+			w.Close()
+		}
+	}
+}
+
+func (e *engine) station() station { return station{name: "process", run: e.Run} }
+
+// stationUntil is drained at the end of a finished input.
+func (e *engine) stationUntil(ended func() map[int32]int64) station {
+	s := e.station()
+	s.drained = func(ctx context.Context) error { return e.reached(ctx, ended()) }
+	return s
+}
+
+// reached waits until the engine stands at the given end of the events.
+func (e *engine) reached(ctx context.Context, ends map[int32]int64) error {
+	for !standsAt(e.Progress(), ends) {
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func standsAt(progress liushui.Progress, ends map[int32]int64) bool {
+	at := map[int32]int64{}
+	for _, part := range progress.Partitions {
+		at[part.Partition] = part.Offset
+	}
+	for partition, end := range ends {
+		if at[partition] < end {
+			return false
+		}
+	}
+	return true
+}
+
+// engineFlag chooses an engine.
+type engineFlag string
+
+func (f *engineFlag) Type() string   { return "engine" }
+func (f *engineFlag) String() string { return string(*f) }
+
+func (f *engineFlag) Set(s string) error {
+	switch s {
+	case "native":
+		return nil
+	case "spark":
+		return errors.New("the Spark engine is not in this version; leave --engine out")
+	}
+	return errors.New("want native")
+}
+
+// fromFlag is earliest, or nothing.
+type fromFlag string
+
+func (f *fromFlag) Type() string   { return "earliest" }
+func (f *fromFlag) String() string { return string(*f) }
+
+func (f *fromFlag) Set(s string) error {
+	if s != "earliest" {
+		return errors.New("want earliest, or leave it out to go on where it stopped")
+	}
+	*f = fromFlag(s)
+	return nil
+}

@@ -1,0 +1,286 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"liushui"
+	"liushui/kafka"
+	"liushui/store"
+	"liushui/wall"
+)
+
+func (p *program) serveCommand() *cobra.Command {
+	var topics topicFlags
+	var database databaseFlags
+	listen := addressFlag("127.0.0.1:8080")
+	var expectEvery time.Duration
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the wall: results and history → the big screen",
+		Long: `Serve the wall. It reads the history from the store's database and follows the topic
+of results from there. Without --database it shows what the topic still holds, and
+says that the history is missing.`,
+		Example: `  liushui serve --database sqlite:liushui-data/line/liushui.db
+  liushui serve --database mysql://reader@db:3306/liushui --listen 0.0.0.0:8080
+  liushui serve --expect-every 1m      # a live feed that is never quiet for longer`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if expectEvery < 0 {
+				return misuse("--expect-every %s: want a time such as 1m", expectEvery)
+			}
+			if err := topics.check(); err != nil {
+				return err
+			}
+			config := wall.Config{ExpectEvery: expectEvery}
+			if database.dsn != "" {
+				history, err := p.openHistory(c.Context(), &database)
+				if err != nil {
+					return err
+				}
+				defer history.close()
+				config.History = history
+			}
+			var client *kafka.Client
+			defer func() {
+				if client != nil {
+					client.Close()
+				}
+			}()
+			s, err := p.openServer(&topics, config, string(listen), func(ctx context.Context) (_ *kafka.Client, err error) {
+				client, err = p.connect(ctx, &topics, "liushui-serve")
+				return client, err
+			})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(p.stdout, "the wall is at", s.address())
+			return runLine(c.Context(), false, s.station())
+		},
+	}
+	topics.bind(c)
+	database.bind(c, "`DSN` of the store: sqlite:PATH or mysql://user@host:3306/db (default: none, the history is missing)")
+	c.Flags().Var(&listen, "listen", "`host:port` of the wall")
+	c.Flags().DurationVar(&expectEvery, "expect-every", 0, "a live feed without an event for this long is an alarm (default: never)")
+	return c
+}
+
+// server is the wall at work.
+type server struct {
+	*program
+	topics   *topicFlags
+	wall     *wall.Wall
+	listener net.Listener
+	client   func(ctx context.Context) (*kafka.Client, error) // waits for it; the caller closes it
+}
+
+// openServer takes the address and makes the wall.
+func (p *program) openServer(topics *topicFlags, config wall.Config, listen string, client func(context.Context) (*kafka.Client, error)) (*server, error) {
+	s := &server{program: p, topics: topics, client: client}
+	var err error
+	config.Version, config.Log = build(), p.log
+	if s.wall, err = wall.New(config); err != nil {
+		return nil, err
+	}
+	if s.listener, err = net.Listen("tcp", listen); err != nil {
+		return nil, fmt.Errorf("--listen %s: %w; stop what listens there, or name another address", listen, errors.Unwrap(err))
+	}
+	return s, nil
+}
+
+func (s *server) address() string { return "http://" + s.listener.Addr().String() }
+
+func (s *server) station() station {
+	return station{name: "serve", run: s.run, drained: atOnce}
+}
+
+func (s *server) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.wall.Serve(ctx, s.listener) })
+	g.Go(func() error { return s.wall.Run(ctx) })
+	g.Go(func() error {
+		client, err := s.client(ctx)
+		if err != nil {
+			return err
+		}
+		both, ctx := errgroup.WithContext(ctx)
+		both.Go(func() error { return s.followResults(ctx, client) })
+		both.Go(func() error { return s.sampleEvents(ctx, client) })
+		return both.Wait()
+	})
+	return g.Wait()
+}
+
+// followResults loads the history, and follows the topic from where that ends.
+func (s *server) followResults(ctx context.Context, client *kafka.Client) error {
+	topic := string(s.topics.results)
+	if err := s.awaitTopic(ctx, client, "--results", topic, "process"); err != nil {
+		return err
+	}
+	from, err := s.load(ctx)
+	if err != nil {
+		return err
+	}
+	for {
+		err := s.follow(ctx, client, topic, from)
+		if !errors.Is(err, liushui.ErrGone) {
+			return err
+		}
+		s.log.Warn("results after the store's place are no longer in the topic: what they said is missing until it is computed again", "error", err)
+		from = kafka.From{}
+	}
+}
+
+func (s *server) follow(ctx context.Context, client *kafka.Client, topic string, from kafka.From) error {
+	reader, err := client.Reader(ctx, topic, from)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	for {
+		fetches, err := reader.Poll(ctx)
+		if err != nil {
+			return err
+		}
+		for _, f := range fetches {
+			s.wall.Apply(f.Records)
+		}
+	}
+}
+
+// load fills the wall from the history, waiting for a database that is away.
+func (s *server) load(ctx context.Context) (kafka.From, error) {
+	for waited := false; ; waited = true {
+		id, offset, err := s.wall.Load(ctx)
+		switch {
+		case err == nil && id == "":
+			return kafka.From{}, nil
+		case err == nil:
+			return kafka.From{Offsets: map[int32]int64{0: offset}, TopicID: id}, nil
+		case ctx.Err() != nil, errors.Is(err, liushui.ErrMisuse):
+			return kafka.From{}, err
+		case !waited:
+			s.log.Warn("waiting for the history: " + oneLine(err))
+		}
+		if err := sleep(ctx, time.Second); err != nil {
+			return kafka.From{}, err
+		}
+	}
+}
+
+// The sample of the newest orders reads along while events are few. Where they
+// are many it looks at the tail once a second: reading all would cost as much as
+// computing.
+const (
+	sampleTail = 100
+	sampleMany = 5000 // records a second
+)
+
+// sampleEvents shows the wall the tail of the events.
+func (s *server) sampleEvents(ctx context.Context, client *kafka.Client) error {
+	topic := string(s.topics.events)
+	if err := s.awaitTopic(ctx, client, "--topic", topic, "produce"); err != nil {
+		return err
+	}
+	for {
+		err := s.sample(ctx, client, topic)
+		if err != nil && !errors.Is(err, liushui.ErrGone) && !errors.Is(err, liushui.ErrOtherTopic) {
+			return err
+		}
+		if err := sleep(ctx, time.Second); err != nil {
+			return err
+		}
+	}
+}
+
+// sample reads from the tail until there are too many records to read along.
+func (s *server) sample(ctx context.Context, client *kafka.Client, topic string) error {
+	reader, err := client.Reader(ctx, topic, kafka.From{Tail: sampleTail})
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	for seen, since := 0, time.Now(); seen < sampleMany; {
+		fetches, err := reader.Poll(ctx)
+		if err != nil {
+			return err
+		}
+		if time.Since(since) > time.Second {
+			seen, since = 0, time.Now()
+		}
+		for _, f := range fetches {
+			s.wall.Sample(f.Records)
+			seen += len(f.Records)
+		}
+	}
+	return nil
+}
+
+// history is a store that is opened when it is first read: serve may be started
+// before the store has made its database.
+type history struct {
+	config store.Config
+	mu     sync.Mutex
+	store  *store.Store
+}
+
+// openHistory opens the database, or leaves it for later where only its file is missing.
+func (p *program) openHistory(ctx context.Context, f *databaseFlags) (*history, error) {
+	config, err := p.databaseConfig(f)
+	if err != nil {
+		return nil, err
+	}
+	config.ReadOnly = true
+	h := &history{config: config}
+	if _, err := h.opened(ctx); err != nil && errors.Is(err, liushui.ErrMisuse) {
+		return nil, err
+	}
+	return h, nil
+}
+
+// errNoFile means that the store has not made its file yet.
+var errNoFile = errors.New("does not exist yet; `liushui store` makes it")
+
+func (h *history) opened(ctx context.Context) (*store.Store, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.store != nil {
+		return h.store, nil
+	}
+	if file, ok := strings.CutPrefix(h.config.DSN, "sqlite:"); ok {
+		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) && file != "" {
+			return nil, fmt.Errorf("%s %w", file, errNoFile)
+		}
+	}
+	s, err := store.Open(ctx, h.config)
+	if err == nil {
+		h.store = s
+	}
+	return s, err
+}
+
+// View implements liushui.History.
+func (h *history) View(ctx context.Context, read func(liushui.Snapshot) error) error {
+	s, err := h.opened(ctx)
+	if err != nil {
+		return err
+	}
+	return s.View(ctx, read)
+}
+
+func (h *history) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.store != nil {
+		h.store.Close()
+	}
+}

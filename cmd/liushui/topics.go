@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"liushui"
+	"liushui/kafka"
+)
+
+// topicFlags say where Kafka is and what the line's topics are called.
+type topicFlags struct {
+	brokers brokersFlag
+	events  topicFlag
+	results topicFlag
+}
+
+func (f *topicFlags) bind(c *cobra.Command) {
+	f.brokers = brokersFlag{"127.0.0.1:9092"}
+	f.bindNames(c)
+	c.Flags().Var(&f.brokers, "brokers", "`host:port`s of Kafka, separated by commas")
+}
+
+// bindNames is for a command that has Kafka in itself.
+func (f *topicFlags) bindNames(c *cobra.Command) {
+	f.events, f.results = liushui.TopicEvents, liushui.TopicResults
+	c.Flags().Var(&f.events, "topic", "`topic` of the events")
+	c.Flags().Var(&f.results, "results", "`topic` of the results")
+}
+
+// deadLetters is the topic of what could not be counted: category_deadletter.
+func (f *topicFlags) deadLetters() string { return string(f.events) + "_deadletter" }
+
+func (f *topicFlags) check() error {
+	if f.events == f.results || f.deadLetters() == string(f.results) {
+		return misuse("--results %s is also the topic of events or dead letters; results need one of their own", f.results)
+	}
+	return nil
+}
+
+// brokersFlag is a list of HOST:PORT.
+type brokersFlag []string
+
+func (f *brokersFlag) Type() string   { return "host:port" }
+func (f *brokersFlag) String() string { return strings.Join(*f, ",") }
+
+func (f *brokersFlag) Set(s string) error {
+	brokers := strings.Split(s, ",")
+	for _, b := range brokers {
+		host, port, err := net.SplitHostPort(b)
+		if n, bad := strconv.Atoi(port); err != nil || host == "" || bad != nil || n < 1 || n > 65535 {
+			return errors.New("want HOST:PORT such as 127.0.0.1:9092, several separated by commas")
+		}
+	}
+	*f = brokers
+	return nil
+}
+
+// topicFlag is a topic's name.
+type topicFlag string
+
+var topicForm = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,200}$`)
+
+func (f *topicFlag) Type() string   { return "topic" }
+func (f *topicFlag) String() string { return string(*f) }
+
+func (f *topicFlag) Set(s string) error {
+	if !topicForm.MatchString(s) || s == "." || s == ".." {
+		return errors.New("want a topic's name of letters, digits, dots, _ and -")
+	}
+	*f = topicFlag(s)
+	return nil
+}
+
+// How often a wait looks again, and how often it names what it waits for.
+const (
+	lookEvery = 500 * time.Millisecond
+	nameEvery = 10 * time.Second
+)
+
+// connect waits for Kafka, saying so once, and goes on when it comes.
+func (p *program) connect(ctx context.Context, f *topicFlags, clientID string) (*kafka.Client, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	for waited := false; ; waited = true {
+		client, err := kafka.Connect(ctx, kafka.Config{Brokers: f.brokers, ClientID: clientID, Log: p.log})
+		switch {
+		case err == nil && waited:
+			p.log.Info("Kafka is there", "brokers", f.brokers.String())
+			return client, nil
+		case err == nil, ctx.Err() != nil, errors.Is(err, liushui.ErrMisuse):
+			return client, err
+		case !waited:
+			p.log.Warn("waiting for Kafka: " + oneLine(err))
+		}
+		if err := sleep(ctx, lookEvery); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// awaitTopic waits for a topic that another program makes, and names it every
+// 10 s: it may be a typing error, so it is not made here.
+func (p *program) awaitTopic(ctx context.Context, client *kafka.Client, flag, name, maker string) error {
+	for named := (time.Time{}); ; {
+		there, err := client.HasTopic(ctx, name)
+		if err == nil && there {
+			if !named.IsZero() {
+				p.log.Info("the topic is there", "topic", name)
+			}
+			return nil
+		}
+		if time.Since(named) > nameEvery {
+			named = time.Now()
+			if err != nil {
+				p.log.Warn("waiting for Kafka: " + oneLine(err))
+			} else {
+				p.log.Warn("waiting for topic "+name+": it does not exist; `liushui "+maker+"` makes it, or mend "+flag, "topic", name)
+			}
+		}
+		if err := sleep(ctx, lookEvery); err != nil {
+			return err
+		}
+	}
+}
+
+// sleep waits, or returns ctx's error when it is done first.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

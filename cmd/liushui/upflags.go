@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strconv"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"liushui"
+	"liushui/kafka"
+)
+
+func (p *program) upCommand() *cobra.Command {
+	u := &up{program: p, kafkaListen: "127.0.0.1:9092", listen: "127.0.0.1:8080", retain: 1 << 30}
+	c := &cobra.Command{
+		Use:   "up",
+		Short: "Run the whole line in one process",
+		Long: `Run the whole line in one process: the embedded broker, a CSV replay or the demo's
+generator, the engine, the store and the wall. Without a flag it is the demo.
+Where the ports are taken it takes the next free ones, and says so.`,
+		Example: `  liushui up
+  liushui up --csv tmall_orders_202002.csv --mapping tmall-orders --speed 3600
+  liushui up --csv orders.csv --mapping my.yaml --job myjob.yaml --speed max --exit-when-done`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return u.run(c.Context()) },
+	}
+	f := c.Flags()
+	u.source.bind(c)
+	u.engine.bind(c)
+	u.database.bind(c, "`DSN`: sqlite:PATH or mysql://user@host:3306/db (default: liushui.db in --data)")
+	f.StringVar(&u.data, "data", "", "data `directory` (default: liushui-data/demo, or liushui-data/ and the file's name with 8 hex of its content)")
+	f.Var(&u.listen, "listen", "`host:port` of the wall")
+	f.Var(&u.kafkaListen, "kafka-listen", "`host:port` of the broker")
+	f.Var(&u.retain, "retain", "`size` of events to keep in the broker, and as much again of results and of dead letters")
+	f.Var(&u.keep, "keep", "drop rows of a `window` size at an age, such as 1s=7d; several times; by default all are kept")
+	f.BoolVar(&u.exitWhenDone, "exit-when-done", false, "exit with a summary when all is read, computed and stored")
+	u.topics.bindNames(c)
+	return c
+}
+
+// check reads the job and the feed that the flags name, and settles the directory.
+func (u *up) check(ctx context.Context) (*liushui.Job, feed, error) {
+	if err := errors.Join(u.topics.check(), u.engine.check()); err != nil {
+		return nil, feed{}, err
+	}
+	if err := u.source.check(true); err != nil {
+		return nil, feed{}, err
+	}
+	if u.exitWhenDone && u.source.endless() {
+		return nil, feed{}, misuse("--exit-when-done: this feed never ends; name a file with --csv, without --loop, or bound the demo with --events")
+	}
+	job, err := u.engine.job.load()
+	if err != nil {
+		return nil, feed{}, err
+	}
+	f, err := u.source.feed(ctx, u.program)
+	if err != nil {
+		return nil, feed{}, err
+	}
+	if u.data == "" {
+		u.data = f.directory()
+	}
+	u.database.inDirectory(u.data)
+	return job, f, nil
+}
+
+// portsTried is how many ports after a taken one are looked at.
+const portsTried = 50
+
+// freeAddress is the address, or the next free port where it is taken.
+func (u *up) freeAddress(what string, listen addressFlag) string {
+	host, first, err := net.SplitHostPort(string(listen))
+	port, bad := strconv.Atoi(first)
+	if err != nil || bad != nil {
+		return string(listen)
+	}
+	for n := port; n < port+portsTried; n++ {
+		address := net.JoinHostPort(host, strconv.Itoa(n))
+		l, err := net.Listen("tcp", address)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		if err == nil {
+			l.Close()
+		}
+		if n != port {
+			u.log.Warn("port "+first+" is taken; taking the next free one", "for", what, "address", address)
+		}
+		return address
+	}
+	return string(listen)
+}
+
+// always is a client that is there already.
+func always(client *kafka.Client) func(context.Context) (*kafka.Client, error) {
+	return func(context.Context) (*kafka.Client, error) { return client, nil }
+}
