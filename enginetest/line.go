@@ -36,6 +36,8 @@ type stage struct {
 	cancel context.CancelFunc // nil while no engine runs
 	ended  chan error
 	since  int64 // end of the results when the engine began
+
+	forgotten []int64 // ends of the results when the engine lost its state
 }
 
 func newStage(engine Engine, job *liushui.Job, dirs string, partitions int) *stage {
@@ -160,11 +162,13 @@ func listing(dir string) (string, error) {
 	return list.String(), err
 }
 
-// settle waits until the engine has judged all that was sent and its results
-// are the oracle's, and says what still differs after a while.
+// settle waits until the engine has judged all that was sent, its results are
+// the oracle's, and one more progress record has told how it stands; after a
+// while it says what still differs.
 func (s *stage) settle() error {
 	const patience = 20 * time.Second
 	var differences []string
+	var agreed time.Time
 	for begun := time.Now(); time.Since(begun) < patience; time.Sleep(100 * time.Millisecond) {
 		select {
 		case err := <-s.ended:
@@ -173,9 +177,21 @@ func (s *stage) settle() error {
 		default:
 		}
 		var err error
-		if differences, err = s.differences(); err != nil || differences == nil {
+		if !agreed.IsZero() {
+			if p, err := newestProgress(s.line.Results.Records(0)); err != nil || p.Time > agreed.UnixMilli() {
+				return err
+			}
+			continue
+		}
+		if differences, err = s.differences(); err != nil {
 			return err
 		}
+		if differences == nil {
+			agreed = time.Now()
+		}
+	}
+	if differences == nil {
+		return fmt.Errorf("no further progress record within %s", patience)
 	}
 	const most = 20
 	if len(differences) > most {

@@ -56,7 +56,7 @@ func play(engine Engine, s *script, how style, dirs string) (err error) {
 			return fmt.Errorf("%s: at the end: %s: %w", s.name, verb, err)
 		}
 	}
-	return checkLog(p.line.Results.Records(0))
+	return checkLog(p.line.Results.Records(0), p.forgotten)
 }
 
 func (p *player) do(s step) error {
@@ -142,6 +142,7 @@ func (p *player) rest(step) error {
 func (p *player) forget(step) error {
 	err := p.stop()
 	p.line.Dir = p.newDir()
+	p.forgotten = append(p.forgotten, p.line.Results.Ends()[0])
 	return errors.Join(err, p.start())
 }
 

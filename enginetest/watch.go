@@ -97,10 +97,14 @@ func newestProgress(results []liushui.Record) (*liushui.Progress, error) {
 
 // checkLog holds a whole results topic against the rules that no moment may
 // break: the job record comes first, generations only grow, every account
-// adds up, and no watermark ever falls.
-func checkLog(records []liushui.Record) error {
+// adds up, and no watermark ever falls, unless the engine lost its state at an
+// offset of forgotten.
+func checkLog(records []liushui.Record, forgotten []int64) error {
 	w := watch{jobs: map[int64]string{}, watermarks: map[int64]int64{}}
 	for _, r := range records {
+		if slices.Contains(forgotten, r.Offset) {
+			clear(w.watermarks)
+		}
 		if err := w.see(r); err != nil {
 			w.faults = append(w.faults, fmt.Errorf("results offset %d: %w", r.Offset, err))
 		}
