@@ -54,6 +54,7 @@ type Engine struct {
 	marks   *marks
 
 	generation   int64
+	before       liushui.Progress // the last that was sent in this generation before this run
 	topicID      string
 	completeFrom int64   // none: all windows are complete
 	unseen       []int32 // partitions whose first event decides completeFrom
@@ -318,6 +319,7 @@ func (e *Engine) resume(ctx context.Context, kept *restored) error {
 	}
 	e.c.Log.Info("went on from a checkpoint", "checkpoint", kept.state.number, "batches", len(kept.batches),
 		"ids", e.ids.size(), "took", time.Since(begun).Round(time.Millisecond))
+	e.marks.sampleNow(time.Now()) // all up to the newest had been read by now
 	e.collect(time.Now())
 	return err
 }
@@ -339,13 +341,7 @@ func (e *Engine) adopt(kept *restored) {
 
 // rejudge reads the records of a journaled batch again and judges them as before.
 func (e *Engine) rejudge(ctx context.Context, entry journalEntry) error {
-	e.marks.watermark = max(e.marks.watermark, entry.watermark)
-	for _, p := range e.marks.partitions {
-		if entry.watermark != none {
-			p.passed = max(p.passed, entry.watermark+e.marks.lateness)
-		}
-	}
-	e.entryWatermark, e.settled = e.marks.watermark, e.marks.watermark
+	e.entryWatermark = entry.watermark
 	for number := range entry.ends {
 		e.marks.partition(number)
 	}
@@ -365,7 +361,8 @@ func (e *Engine) rejudge(ctx context.Context, entry journalEntry) error {
 		}
 	}
 	e.folder.settle(e.entryWatermark)
-	e.marks.advance()
+	e.marks.raise(entry.after)
+	e.settled = e.marks.watermark
 	return nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"liushui"
@@ -34,33 +33,5 @@ func start(ctx context.Context, l *enginetest.Line) error {
 	return e.Run(ctx)
 }
 
-// The engine's final table equals the oracle's over the same events.
-func TestEqualsOracle(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		job := shop(t)
-		l := &enginetest.Line{Job: job, Dir: t.TempDir(), Events: enginetest.NewTopic("category", 4),
-			Results: enginetest.NewTopic("category_results", 1), DeadLetters: enginetest.NewTopic("category_deadletter", 1)}
-		for i, value := range benchEvents(20_000) {
-			l.Events.Append(int32(i%4), liushui.Record{Key: []byte("k"), Value: value, Feed: liushui.FeedReplay})
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error)
-		go func() { ended <- start(ctx, l) }()
-		time.Sleep(20 * time.Second)
-		cancel()
-		if err := <-ended; err != nil {
-			t.Fatal(err)
-		}
-		want, account := enginetest.Batch(job, l.Events.All(), enginetest.Options{})
-		got, err := enginetest.TableOf(l.Results.Records(0), job)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := enginetest.Diff(want, got); len(diff) > 0 {
-			t.Errorf("%d differences, such as %s", len(diff), diff[0])
-		}
-		if account.Counted != 20_000 {
-			t.Errorf("account %+v", account)
-		}
-	})
-}
+// The scripts that any engine must pass.
+func TestScripts(t *testing.T) { enginetest.Run(t, start) }

@@ -17,7 +17,8 @@ const silence = 10 * time.Second
 type jobLog struct {
 	newest   liushui.JobRecord // of the highest generation
 	first    liushui.JobRecord // first record of the newest generation's hash since another job's
-	progress liushui.Progress  // newest of that generation
+	progress liushui.Progress  // newest of that generation, of any engine
+	own      liushui.Progress  // newest of that generation, of this engine
 	heard    time.Time         // when it came; zero: never
 	offset   int64             // the next to read
 }
@@ -54,6 +55,9 @@ func (e *Engine) chooseGeneration(ctx context.Context, kept **restored) error {
 	}
 	if log.first.Hash == hash {
 		e.generation = log.first.Generation
+	}
+	if log.own.Generation == e.generation {
+		e.before = log.own
 	}
 	if *kept != nil && (*kept).generation != e.generation {
 		e.c.Log.Info("the kept state is of another generation: all is computed anew from the log")
@@ -125,7 +129,7 @@ func (l *jobLog) observe(r liushui.Record) error {
 			return fmt.Errorf("job record at offset %d: %w", r.Offset, err)
 		}
 		if record.Hash != l.first.Hash && record.Generation > l.newest.Generation {
-			l.first, l.progress, l.heard = record, liushui.Progress{}, time.Time{}
+			l.first, l.progress, l.own, l.heard = record, liushui.Progress{}, liushui.Progress{}, time.Time{}
 		}
 		if record.Generation > l.newest.Generation {
 			l.newest = record
@@ -135,8 +139,12 @@ func (l *jobLog) observe(r liushui.Record) error {
 		if err := json.Unmarshal(r.Value, &p); err != nil {
 			return fmt.Errorf("progress record at offset %d: %w", r.Offset, err)
 		}
-		if p.Generation >= l.newest.Generation {
-			l.progress, l.heard = p, time.UnixMilli(r.Time)
+		if p.Generation < l.newest.Generation {
+			return nil
+		}
+		l.progress, l.heard = p, time.UnixMilli(r.Time)
+		if p.Engine == engineName {
+			l.own = p
 		}
 	}
 	return nil

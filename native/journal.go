@@ -16,14 +16,16 @@ import (
 // in the same way. It is synced before the batch's results are sent.
 //
 // An entry is its length (4 bytes), a CRC-32C of the rest (4 bytes), and
-// varints: watermark, number of partitions, then partition and end offset.
+// varints: watermark before and after, number of partitions, then partition and
+// end offset. One without partitions is a move of the watermark by the clock.
 type journal struct {
 	file *os.File
 	buf  []byte
 }
 
 type journalEntry struct {
-	watermark int64
+	watermark int64           // at the batch's start
+	after     int64           // at its end; readers may see it once it is journaled
 	ends      map[int32]int64 // of the partitions that the batch read from
 }
 
@@ -73,6 +75,7 @@ func openJournal(dir string, number, size int64) (*journal, error) {
 func (j *journal) append(e journalEntry) error {
 	b := append(j.buf[:0], 0, 0, 0, 0, 0, 0, 0, 0)
 	b = binary.AppendVarint(b, e.watermark)
+	b = binary.AppendVarint(b, e.after)
 	b = binary.AppendUvarint(b, uint64(len(e.ends)))
 	for number, end := range e.ends {
 		b = binary.AppendVarint(b, int64(number))
@@ -125,7 +128,7 @@ func readJournal(dir string, number int64) ([]journalEntry, int64, error) {
 
 func parseEntry(b []byte) (journalEntry, bool) {
 	r := reader{b: b}
-	e := journalEntry{watermark: r.varint(), ends: map[int32]int64{}}
+	e := journalEntry{watermark: r.varint(), after: r.varint(), ends: map[int32]int64{}}
 	for range r.count() {
 		number := int32(r.varint())
 		e.ends[number] = r.varint()

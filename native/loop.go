@@ -75,20 +75,16 @@ func (e *Engine) step(ctx context.Context) (int, error) {
 	e.entryWatermark = e.marks.watermark
 	taken, entry := e.batch()
 	e.folder.settle(e.entryWatermark)
+	e.sinceCheckpoint += int64(taken)
 	now := time.Now()
-	if taken > 0 {
-		e.marks.sampleNow(now)
-		if err := e.settle(entry); err != nil {
-			return taken, err
-		}
-		e.sinceCheckpoint += int64(taken)
-	}
+	e.marks.sampleNow(now)
 	e.marks.idle(e.ends)
-	e.marks.advance()
-	if taken == 0 && e.marks.watermark != e.settled {
-		if err := e.settle(journalEntry{watermark: e.marks.watermark}); err != nil {
+	if e.marks.advance() || taken > 0 {
+		entry.after = e.marks.watermark
+		if err := e.journal.append(entry); err != nil {
 			return taken, err
 		}
+		e.settled = entry.after
 	}
 	e.collect(now)
 	if err := e.send(ctx, now, false); err != nil {
@@ -99,15 +95,6 @@ func (e *Engine) step(ctx context.Context) (int, error) {
 		e.table.sweep()
 	}
 	return taken, e.periodic(ctx, now)
-}
-
-// settle journals a batch, which its results may then rest on.
-func (e *Engine) settle(entry journalEntry) error {
-	if err := e.journal.append(entry); err != nil {
-		return err
-	}
-	e.settled = entry.watermark
-	return nil
 }
 
 // learnEnds takes the newest extents, and begins partitions that are new.

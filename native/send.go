@@ -121,7 +121,7 @@ const lagKnown = 2 * time.Second
 
 func (e *Engine) progressAt(now time.Time) liushui.Progress {
 	p := liushui.Progress{Engine: engineName, Generation: e.generation, Time: now.UnixMilli(), Newest: shown(e.marks.newest),
-		Watermark: shown(e.settled), CompleteFrom: shown(e.completeFrom), Judged: e.judged, TopicID: e.intake.reader.TopicID(),
+		Watermark: max(shown(e.settled), e.before.Watermark), CompleteFrom: e.shownFrom(), Judged: e.judged, TopicID: e.intake.reader.TopicID(),
 		Feed: e.feed, Account: e.account, Corrected: e.corrected}
 	if since := now.Sub(e.rateSince).Seconds(); since > 0 {
 		p.Rate = float64(e.account.Read-e.rateRead) / since
@@ -143,6 +143,15 @@ func (e *Engine) progressAt(now time.Time) liushui.Progress {
 		}
 	}
 	return p
+}
+
+// shownFrom is from when the generation's windows are complete: an earlier run
+// that began with more of the log has sent the ones before.
+func (e *Engine) shownFrom() int64 {
+	if e.before.Generation == e.generation {
+		return e.before.CompleteFrom
+	}
+	return shown(e.completeFrom)
 }
 
 func shown(t int64) int64 {

@@ -132,6 +132,17 @@ func (m *marks) forget(ends []liushui.PartitionEnd) {
 	m.seen = slices.Delete(m.seen, 0, keep)
 }
 
+// raise takes over a watermark that the clock had moved.
+func (m *marks) raise(watermark int64) {
+	if watermark == none {
+		return
+	}
+	m.watermark = max(m.watermark, watermark)
+	for _, p := range m.partitions {
+		p.passed = max(p.passed, watermark+m.lateness)
+	}
+}
+
 // advance moves the watermark to where it now may be, and reports whether it moved.
 func (m *marks) advance() bool {
 	if len(m.partitions) == 0 {

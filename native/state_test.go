@@ -1,0 +1,215 @@
+package native
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"liushui"
+)
+
+// fill folds events and remembers their ids, as an engine does.
+func fill(tb testing.TB, s *state, values [][]byte) {
+	tb.Helper()
+	d := newDecoder(s.table.plan)
+	f := newFolder(s.table.plan, s.table)
+	for _, value := range values {
+		e, err := d.decode(value)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		s.ids.add(e.id, e.time, none)
+		f.fold(e, none)
+		s.account.Read++
+		s.account.Counted++
+	}
+	f.settle(none)
+	for _, c := range f.take() {
+		c.dirty = false
+	}
+}
+
+func newState(tb testing.TB) *state {
+	job := shop(tb)
+	p := compile(job)
+	return &state{number: 1, jobHash: job.Hash(), topicID: "t", generation: 7, completeFrom: none, watermark: none, newest: 5,
+		partitions: map[int32]partition{0: {offset: 3, newest: 4, passed: 5, first: none}}, table: newTable(p), ids: &idSet{}}
+}
+
+// results are all cells as text.
+func results(t *table) map[string]string {
+	all := map[string]string{}
+	for _, c := range t.cells {
+		r := t.result(c, 1, engineName)
+		all[string(r.AppendKey(nil))] = string(r.AppendValue(nil, c.stat.Statistic))
+	}
+	return all
+}
+
+func keep(tb testing.TB, dir string, s *state) {
+	tb.Helper()
+	var err error
+	if s.segments, err = appendIDs(dir, s.segments, s.ids.added, 3_600_000); err != nil {
+		tb.Fatal(err)
+	}
+	s.ids.added = nil
+	if err := writeCheckpoint(dir, s); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func TestCheckpointHoldsEverything(t *testing.T) {
+	dir, s := t.TempDir(), newState(t)
+	fill(t, s, benchEvents(5000))
+	keep(t, dir, s)
+	back, err := restore(dir, s.table.plan, func(path string, err error) { t.Fatalf("%s: %v", path, err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(results(s.table), results(back.table)); diff != "" {
+		t.Error(diff)
+	}
+	if back.ids.size() != s.ids.size() || back.account != s.account || back.partitions[0] != s.partitions[0] {
+		t.Errorf("restored %d ids, %+v, %+v", back.ids.size(), back.account, back.partitions)
+	}
+	for i := range 5000 {
+		if back.ids.add(fmt.Appendf(nil, "e%012d", i), 1_760_000_000_000, none) {
+			t.Fatalf("id %d is forgotten", i)
+		}
+	}
+}
+
+// Whatever byte of the newest checkpoint or of its ids is damaged, the one
+// before it is taken, never a wrong state.
+func TestDamagedCheckpoint(t *testing.T) {
+	dir, first := t.TempDir(), newState(t)
+	fill(t, first, benchEvents(50))
+	keep(t, dir, first)
+	want := results(first.table)
+	second := newState(t)
+	fill(t, second, benchEvents(300))
+	second.number = 2
+	whole := second.encode()
+	random := rand.New(rand.NewPCG(3, 3))
+	for range 300 {
+		damaged := bytes.Clone(whole)
+		switch random.IntN(3) {
+		case 0:
+			damaged = damaged[:random.IntN(len(damaged))]
+		default:
+			damaged[random.IntN(len(damaged))] ^= 1 << random.IntN(8)
+		}
+		if err := os.WriteFile(checkpointPath(dir, 2), damaged, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		warned := 0
+		back, err := restore(dir, first.table.plan, func(string, error) { warned++ })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if warned != 1 || back.state.number != 1 {
+			t.Fatalf("a damaged checkpoint was taken: number %d, %d warnings", back.state.number, warned)
+		}
+		if diff := cmp.Diff(want, results(back.table)); diff != "" {
+			t.Fatal(diff)
+		}
+	}
+}
+
+func TestDamagedIDs(t *testing.T) {
+	dir, s := t.TempDir(), newState(t)
+	fill(t, s, benchEvents(50))
+	keep(t, dir, s)
+	path := segmentPath(dir, 1)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[17] ^= 4
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if back, err := restore(dir, s.table.plan, func(string, error) {}); err == nil {
+		t.Errorf("damaged ids were taken: %+v", back)
+	}
+}
+
+func TestCheckpointOfAnotherJob(t *testing.T) {
+	dir, s := t.TempDir(), newState(t)
+	keep(t, dir, s)
+	other, err := liushui.ParseJob("other", "job: other\nzone: UTC\ncurrency: EUR\nlateness: 1s\ncorrections: 1m\nstatistics: {a: {windows: [1m], measures: {n: count}}}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := restore(dir, compile(other), func(string, error) {}); err != errOtherJob {
+		t.Errorf("error %v, want %v", err, errOtherJob)
+	}
+}
+
+// A journal cut anywhere gives its whole entries, and goes on behind them.
+func TestTornJournal(t *testing.T) {
+	dir := t.TempDir()
+	j, err := createJournal(dir, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sizes []int64
+	for i := range int64(20) {
+		if err := j.append(journalEntry{watermark: i - 3, after: i, ends: map[int32]int64{0: i, 3: 2 * i}}); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(journalPath(dir, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes = append(sizes, info.Size())
+	}
+	if err := j.close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(journalPath(dir, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cut := range len(whole) {
+		if err := os.WriteFile(journalPath(dir, 1), whole[:cut], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		entries, size, err := readJournal(dir, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := 0
+		for want < len(sizes) && sizes[want] <= int64(cut) {
+			want++
+		}
+		if len(entries) != want || want > 0 && size != sizes[want-1] {
+			t.Fatalf("cut at %d: %d entries of %d bytes, want %d", cut, len(entries), size, want)
+		}
+	}
+	entries, _, err := readJournal(dir, 1)
+	if err != nil || len(entries) == 0 || entries[4].watermark != 1 || entries[4].ends[3] != 8 {
+		t.Errorf("entries %v, error %v", entries, err)
+	}
+}
+
+// FuzzDecodeState: no bytes make the checkpoint's reader panic.
+func FuzzDecodeState(f *testing.F) {
+	s := newState(f)
+	fill(f, s, benchEvents(20))
+	f.Add(s.encode()[len(checkpointHead):])
+	p := s.table.plan
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r := &reader{b: body}
+		for range 4 {
+			_ = r.string()
+		}
+		_ = newTable(p).decode(r)
+		_, _ = restoreSketch(body)
+		_, _ = parseEntry(body)
+	})
+}
