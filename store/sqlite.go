@@ -20,7 +20,8 @@ type sqliteFile struct{ path string }
 // open opens the file: one connection that writes, and several that read beside
 // it. synchronous=FULL syncs every commit: once the store has told Kafka how far
 // it is, the log may be trimmed up to there, so a power cut must not take the
-// store back behind that.
+// store back behind that. Reading is mode=rw, too: with mode=ro SQLite would leave
+// an empty write-ahead log behind; query_only is what keeps it from writing.
 func (d *sqliteFile) open(readOnly bool) (write, read *sql.DB, err error) {
 	path, err := filepath.Abs(d.path)
 	if err != nil {
@@ -41,7 +42,7 @@ func (d *sqliteFile) open(readOnly bool) (write, read *sql.DB, err error) {
 		}
 		write.SetMaxOpenConns(1)
 	}
-	if read, err = sql.Open("sqlite", file+both+"&mode=ro"); err != nil {
+	if read, err = sql.Open("sqlite", file+both+"&mode=rw&_query_only=1"); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("open %s: %w", d, err), closeAll(write))
 	}
 	read.SetMaxOpenConns(4)
