@@ -147,8 +147,8 @@ func (b *board) emptyUntil(s *shelf) int64 {
 // first is the start of the earliest window of a size that is known to have had a result.
 func (b *board) first(window string) int64 {
 	first := int64(math.MaxInt64)
-	for _, s := range b.shelves {
-		if c := s.curves[window]; c != nil && c.first != 0 {
+	for number, s := range b.shelves {
+		if c := s.curves[window]; number <= b.generation && c != nil && c.first != 0 {
 			first = min(first, c.first)
 		}
 	}

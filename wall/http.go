@@ -18,7 +18,7 @@ import (
 var noTime time.Time
 
 // policy lets the page use nothing but what this server gives.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; " +
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self'; " +
 	"connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // Handler serves the page, the live stream, the API and the metrics.
@@ -53,6 +53,9 @@ func (w *Wall) guard(next http.Handler) http.Handler {
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			header.Set("Allow", "GET, HEAD")
 			problem(out, http.StatusMethodNotAllowed, r.Method+" is not allowed; the wall is read with GET")
+		case r.ContentLength != 0:
+			header.Set("Connection", "close")
+			problem(out, http.StatusBadRequest, "a request has no body here")
 		case !w.answersTo(r):
 			problem(out, http.StatusMisdirectedRequest, fmt.Sprintf("this wall listens on this machine only and does not answer to the name %.80q; use 127.0.0.1 or localhost, or start it with that name allowed", r.Host))
 		case r.Header.Get("Sec-Fetch-Site") == "cross-site" && strings.HasPrefix(r.URL.Path, "/api/") && r.Header.Get("Sec-Fetch-Mode") != "navigate":

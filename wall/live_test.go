@@ -27,13 +27,10 @@ type served struct {
 	stopped chan error // of Serve
 }
 
-// serve starts a wall; its frames come from the test where ticking is false.
+// serve starts a wall; where it is not ticking, the test makes its frames.
 func serve(t testing.TB, c Config, ticking bool) *served {
 	t.Helper()
-	w, err := New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := newWall(t, c)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -181,22 +178,58 @@ func TestLiveStream(t *testing.T) {
 
 func TestSlowViewerGetsASnapshotAfterSkippedFrames(t *testing.T) {
 	w := serve(t, Config{}, false)
-	stream, _ := watch(t, w.url, true)
-	next(t, stream, "snapshot")
-	f := w.hub.newest.Load()
-	// Three frames at once: the viewer sees the newest only, as a snapshot.
-	w.mu.Lock()
-	for range 3 {
-		w.artist.seq++
+	stream, _ := watch(t, w.url, false)
+	first := next(t, stream, "snapshot")
+	skip := func(frames int64) { // as if that many had been published while the viewer was being written to
+		w.mu.Lock()
+		w.artist.seq += frames
+		w.mu.Unlock()
+		w.tick()
 	}
-	w.mu.Unlock()
-	w.tick()
+	skip(0)
+	next(t, stream, "tick")
+	skip(3)
 	e := next(t, stream, "snapshot")
-	if got, want := string(e.data["seq"]), fmt.Sprint(f.seq+4); got != want {
-		t.Errorf("seq %s, want %s", got, want)
+	var before, after int64
+	json.Unmarshal(first.data["seq"], &before)
+	json.Unmarshal(e.data["seq"], &after)
+	if after != before+5 {
+		t.Errorf("seq %d after %d, want 5 more", after, before)
 	}
 	if got := w.meters.skipped.Get(); got != 3 {
 		t.Errorf("%d frames counted as skipped, want 3", got)
+	}
+	skip(0)
+	next(t, stream, "tick")
+}
+
+func TestSlowReaderSeesTheNewest(t *testing.T) {
+	w := serve(t, Config{}, false)
+	stream, _ := watch(t, w.url, false)
+	next(t, stream, "snapshot")
+	var last int64
+	for range 300 { // far more than the kernel keeps for a viewer
+		w.sample.mu.Lock()
+		last++
+		w.sample.shown = []orderView{{Key: last, Order: strings.Repeat("x", 64<<10)}}
+		w.sample.mu.Unlock()
+		w.tick()
+		time.Sleep(2 * time.Millisecond)
+	}
+	events := 0
+	for seen := int64(0); seen < last; events++ {
+		e, err := readEvent(stream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var orders []orderView
+		if err := json.Unmarshal(e.data["orders"], &orders); err != nil {
+			t.Fatal(err)
+		}
+		seen = orders[0].Key
+	}
+	if skipped := w.meters.skipped.Get(); skipped == 0 || uint64(events)+skipped != 300 {
+		t.Errorf("%d events and %d skipped frames, want 300 and some of both", events, skipped)
 	}
 }
 
@@ -211,18 +244,13 @@ func TestStalledViewerIsCutAndOthersGoOn(t *testing.T) {
 	fmt.Fprintf(conn, "GET /api/v1/live HTTP/1.1\r\nHost: %s\r\n\r\n", w.addr)
 	healthy, _ := watch(t, w.url, false)
 	next(t, healthy, "snapshot")
-	big := strings.Repeat("x", 64<<10) // bytes a frame, to fill the kernel's buffers soon
 	begin := time.Now()
 	for i := 0; w.meters.cut.Get() == 0; i++ {
 		if time.Since(begin) > writeLimit+5*time.Second {
 			t.Fatal("a viewer that reads nothing is still there")
 		}
-		w.hub.build = big
-		w.mu.Lock()
-		w.board.generation = 0
-		w.mu.Unlock()
-		w.sample.mu.Lock()
-		w.sample.shown = []orderView{{Key: int64(i), Order: big}}
+		w.sample.mu.Lock() // a large frame, to fill the kernel's buffers soon
+		w.sample.shown = []orderView{{Key: int64(i), Order: strings.Repeat("x", 64<<10)}}
 		w.sample.mu.Unlock()
 		w.tick()
 		if _, err := readEvent(healthy); err != nil {

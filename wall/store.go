@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"liushui"
@@ -87,15 +88,48 @@ func (b *board) fill(ctx context.Context, from liushui.Snapshot) error {
 	return nil
 }
 
+// take asks for rows, which have the form of the shown job, and puts each on the
+// shelf of its generation, whose job may order and name measures otherwise.
 func (b *board) take(ctx context.Context, from liushui.Snapshot, q liushui.Query) error {
 	rows, err := from.Rows(ctx, q)
 	if err != nil {
 		return fmt.Errorf("rows of %s %s: %w", q.Statistic, q.Window, err)
 	}
+	asked := b.standing.Job(b.generation).Statistic(q.Statistic)
 	for i := range rows {
-		b.put(&rows[i].Result)
+		r := &rows[i].Result
+		if r.Generation != b.generation {
+			job := b.standing.Job(r.Generation)
+			if job == nil || job.Statistic(q.Statistic) == nil {
+				continue
+			}
+			r = recast(r, asked, job.Statistic(q.Statistic))
+		}
+		b.put(r)
 	}
 	return nil
+}
+
+// recast brings a result of one statistic into the form of another of its name;
+// what the first does not have is null.
+func recast(r *liushui.Result, from, to *liushui.Statistic) *liushui.Result {
+	c := *r
+	c.Key, c.Values = nil, nil
+	for _, name := range to.By {
+		key := ""
+		if i := slices.Index(from.By, name); i >= 0 {
+			key = r.Key[i]
+		}
+		c.Key = append(c.Key, key)
+	}
+	for _, m := range to.Measures {
+		v := liushui.Value{Null: true}
+		if i := slices.IndexFunc(from.Measures, func(f liushui.Measure) bool { return f.Name == m.Name && f.Kind == m.Kind }); i >= 0 {
+			v = r.Values[i]
+		}
+		c.Values = append(c.Values, v)
+	}
+	return &c
 }
 
 // watchStore asks the store for its position, and once for all rows when another
