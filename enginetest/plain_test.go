@@ -272,14 +272,10 @@ func (p *plain) park(r liushui.Record, reason, detail string) {
 // pass lets partitions without events pass what had been read 5 s before they were found empty.
 func (p *plain) pass(ends []liushui.PartitionEnd) {
 	for _, end := range ends {
-		if end.Asked.IsZero() || p.fault == "waits for idle partitions" {
+		p.passed[end.Partition] += 0 // it is known from now on, and holds the watermark
+		if end.Asked.IsZero() || p.offsets[end.Partition] < end.End || p.fault == "waits for idle partitions" {
 			continue
 		}
-		if p.offsets[end.Partition] < end.End {
-			p.passed[end.Partition] += 0 // known, and it holds
-			continue
-		}
-		p.passed[end.Partition] += 0
 		for _, h := range p.history {
 			if !h.at.Add(5 * time.Second).After(end.Asked) {
 				p.passed[end.Partition] = max(p.passed[end.Partition], h.newest)
