@@ -139,6 +139,13 @@ var ErrUnknownJob = errors.New("no job record seen for this result")
 
 // DecodeResult reads a result's record value; job gives the job of a generation, or nil.
 func DecodeResult(value []byte, job func(generation int64) *Job) (*Result, error) {
+	if r, ok := decodePlain(value, job); ok {
+		return r, nil
+	}
+	return decodeJSON(value, job)
+}
+
+func decodeJSON(value []byte, job func(generation int64) *Job) (*Result, error) {
 	var f struct {
 		Statistic  string
 		Window     string

@@ -355,7 +355,8 @@ func (e *Engine) rejudge(ctx context.Context, entry journalEntry) error {
 				}
 				continue
 			}
-			e.judge(p, r)
+			ev, err := e.read(r)
+			e.judge(p, r, ev, err)
 			p.offset = r.Offset + 1
 			e.intake.pop(number, q)
 		}

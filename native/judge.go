@@ -25,10 +25,15 @@ func (e *Engine) batch() (int, journalEntry) {
 		p := e.marks.partition(number)
 		for range batchLimit {
 			r := q.next()
-			if r == nil || e.peek(q) > limit {
+			if r == nil {
 				break
 			}
-			e.judge(p, r)
+			ev, err := e.read(r)
+			if err == nil && ev.time > limit {
+				q.peeked, q.head = true, ev.time
+				break
+			}
+			e.judge(p, r, ev, err)
 			p.offset = r.Offset + 1
 			e.intake.pop(number, q)
 			taken++
@@ -64,32 +69,30 @@ func (e *Engine) oldestNext() (oldest int64, some bool) {
 func (e *Engine) peek(q *queue) int64 {
 	if !q.peeked {
 		q.peeked, q.head = true, none
-		r := q.next()
-		if ev, err := e.decoder.decode(r.Value); err == nil && e.checkAhead(ev, r) == nil {
+		if ev, err := e.read(q.next()); err == nil {
 			q.head = ev.time
 		}
 	}
 	return q.head
 }
 
-// checkAhead refuses an event too far ahead of its record's Kafka time, but for replays and demos.
-func (e *Engine) checkAhead(ev *event, r *liushui.Record) error {
-	if r.Feed == liushui.FeedReplay || r.Feed == liushui.FeedDemo || ev.time <= r.Time+e.c.MaxAhead.Milliseconds() {
-		return nil
+// read decodes a record; an error says why it is bad. One of them is a time too
+// far ahead of the record's Kafka time, but for replays and demos.
+func (e *Engine) read(r *liushui.Record) (*event, error) {
+	ev, err := e.decoder.decode(r.Value)
+	if err != nil || r.Feed == liushui.FeedReplay || r.Feed == liushui.FeedDemo || ev.time <= r.Time+e.c.MaxAhead.Milliseconds() {
+		return ev, err
 	}
-	return fmt.Errorf("time is %s ahead of its record's, more than %s: %w",
+	return nil, fmt.Errorf("time is %s ahead of its record's, more than %s: %w",
 		time.Duration(ev.time-r.Time)*time.Millisecond, e.c.MaxAhead, liushui.ErrBad)
 }
 
-// judge takes one record: bad, late, duplicate, ignored or counted, in this order.
-func (e *Engine) judge(p *partition, r *liushui.Record) {
+// judge takes one record that was read: bad, late, duplicate, ignored or
+// counted, in this order.
+func (e *Engine) judge(p *partition, r *liushui.Record, ev *event, err error) {
 	e.account.Read++
 	e.judged = max(e.judged, r.Time)
 	e.feed = r.Feed
-	ev, err := e.decoder.decode(r.Value)
-	if err == nil {
-		err = e.checkAhead(ev, r)
-	}
 	if err != nil {
 		e.account.Bad++
 		e.park(r, "bad", err.Error())
