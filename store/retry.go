@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -52,7 +53,7 @@ func (s *Store) retry(ctx context.Context, what string, try func() error) error 
 		if ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", what, ctx.Err())
 		}
-		if kind, _ := s.db.judge(err); kind != passing && err != errMoved {
+		if kind, _ := s.db.judge(err); kind != passing && !errors.Is(err, errMoved) {
 			return s.explain(what, err)
 		}
 		s.away(err)

@@ -163,7 +163,10 @@ func (p *queryPlan) scanner() func(*sql.Rows) (liushui.Row, error) {
 	}
 	images := make([][]byte, len(withSketch))
 	return func(rows *sql.Rows) (liushui.Row, error) {
-		r := liushui.Row{Result: liushui.Result{Statistic: p.statistic.Name, Window: p.query.Window, Key: make([]string, keys), Values: make([]liushui.Value, values)}}
+		r := liushui.Row{Result: liushui.Result{Statistic: p.statistic.Name, Window: p.query.Window, Values: make([]liushui.Value, values)}}
+		if keys > 0 {
+			r.Key = make([]string, keys)
+		}
 		into := []any{&r.Generation, &r.Start, &r.End, &late, &r.Engine, &r.Repair, &r.Version}
 		for i := range r.Key {
 			into = append(into, &r.Key[i])

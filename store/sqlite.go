@@ -129,7 +129,7 @@ func (d *sqliteFile) localTime(ms, offset string) string {
 // and exact text above.
 func (d *sqliteFile) decimal(column string) string {
 	return "CASE WHEN " + column + " BETWEEN -999999999999999 AND 999999999999999 THEN " + column + " / 10000.0" +
-		" ELSE printf('%d.%04d', " + column + " / 10000, abs(" + column + " % 10000)) END"
+		" WHEN " + column + " IS NOT NULL THEN printf('%d.%04d', " + column + " / 10000, abs(" + column + " % 10000)) END"
 }
 
 func (d *sqliteFile) text(column string) string { return column }
