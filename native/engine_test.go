@@ -2,6 +2,7 @@ package native
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -35,3 +36,11 @@ func start(ctx context.Context, l *enginetest.Line) error {
 
 // The scripts that any engine must pass.
 func TestScripts(t *testing.T) { enginetest.Run(t, start) }
+
+// Random events, with stops and crashes at random moments: whatever happens,
+// the results are the oracle's. A seed that fails fails again.
+func TestDisorder(t *testing.T) {
+	for seed := range uint64(60) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { enginetest.Disorder(t, start, seed) })
+	}
+}
