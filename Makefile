@@ -1,0 +1,32 @@
+.DEFAULT_GOAL := help
+.PHONY: help check test golden fuzz bench docs ui build run
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## the whole line on made-up events; the wall is on http://127.0.0.1:8080
+	go run ./cmd/liushui up
+
+test: ## everything: installs what the tests need, runs them all, lists what was skipped and why
+	@go build -o bin/suite ./dev/suite && bin/suite
+
+check: ## gofmt, go vet, staticcheck
+	@go build -o bin/suite ./dev/suite && bin/suite format vet staticcheck
+
+golden: ## writes the golden files anew; look at the diff
+	go test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n1 dirname | sort -u) -update
+
+fuzz: ## every fuzz target for FUZZTIME (default 60s)
+	@go build -o bin/suite ./dev/suite && FUZZTIME=$${FUZZTIME:-60s} bin/suite fuzz
+
+bench: ## the published comparisons of bench/README.md; wants a quiet machine
+	go run ./bench
+
+docs: ## the generated references in docs/
+	go generate ./...
+
+ui: ## the wall's page, wall/ui → wall/dist
+	cd wall/ui && npm ci && npm run check && npm test && npm run build
+
+build: ## bin/liushui, one static program
+	CGO_ENABLED=0 go build -trimpath -ldflags=-s -o bin/liushui ./cmd/liushui
