@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
@@ -54,8 +55,15 @@ func (r *rejects) open() (err error) {
 	return r.out.Write(rejectsHeader)
 }
 
+// close ends the file. One that an earlier run left is removed where no row is bad now.
 func (r *rejects) close() error {
 	if r.file == nil {
+		if r.path == "" || !isRejects(r.path) {
+			return nil
+		}
+		if err := os.Remove(r.path); err != nil {
+			return fmt.Errorf("remove old rejects file: %w", err)
+		}
 		return nil
 	}
 	r.out.Flush()
@@ -63,6 +71,17 @@ func (r *rejects) close() error {
 		return fmt.Errorf("write rejects file %s: %w", r.path, err)
 	}
 	return nil
+}
+
+// isRejects tells a rejects file by its header, so that nothing else is ever removed.
+func isRejects(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	header, err := csv.NewReader(f).Read()
+	return err == nil && slices.Equal(header, rejectsHeader)
 }
 
 func exists(path string) bool {

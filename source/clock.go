@@ -89,7 +89,7 @@ func (s *timeSpec) check(zone *time.Location) (err error) {
 // letters of the form that Java, Spark and spreadsheets know, longest first.
 var letters = strings.NewReplacer(
 	"yyyy", "2006", "yy", "06", "MMM", "Jan", "MM", "01", "M", "1", "dd", "02", "d", "2",
-	"HH", "15", "hh", "03", "h", "3", "mm", "04", "m", "4", "ss", "05", "s", "5",
+	"HH", "15", "H", "15", "hh", "03", "h", "3", "mm", "04", "m", "4", "ss", "05", "s", "5",
 	"SSSSSS", "000000", "SSS", "000", "XXX", "Z07:00", "a", "PM")
 
 // goLayout turns yyyy-MM-dd HH:mm:ss into Go's form, and leaves Go's own as it is.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sort"
 
 	"liushui"
 )
@@ -23,13 +24,46 @@ func (e *entry) length() int { return int(e.place >> 8) }
 func (e *entry) event() int  { return int(e.place & 255) }
 
 // before is the order of sending: by time, then by the file's order.
-func before(a, b entry) int {
+func before(a, b *entry) int {
 	return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.offset, b.offset), cmp.Compare(a.place&255, b.place&255))
+}
+
+// chunkEntries is how many entries share one allocation, so that the index
+// never holds a copy of itself while it grows.
+const chunkEntries = 1 << 13
+
+// entries are all entries of a file. They are a sort.Interface.
+type entries struct{ chunks [][]entry }
+
+func (s *entries) add(e entry) {
+	last := len(s.chunks) - 1
+	if last < 0 || len(s.chunks[last]) == chunkEntries {
+		s.chunks = append(s.chunks, make([]entry, 0, chunkEntries))
+		last++
+	}
+	s.chunks[last] = append(s.chunks[last], e)
+}
+
+func (s *entries) at(i int) *entry { return &s.chunks[i/chunkEntries][i%chunkEntries] }
+
+func (s *entries) Len() int {
+	last := len(s.chunks) - 1
+	if last < 0 {
+		return 0
+	}
+	return last*chunkEntries + len(s.chunks[last])
+}
+
+func (s *entries) Less(i, j int) bool { return before(s.at(i), s.at(j)) < 0 }
+
+func (s *entries) Swap(i, j int) {
+	a, b := s.at(i), s.at(j)
+	*a, *b = *b, *a
 }
 
 // index is what reading a file once brings: its events in order of time.
 type index struct {
-	entries []entry
+	entries entries
 	rows    int64
 	bad     int64
 	silent  int64 // good rows that make no event
@@ -70,7 +104,7 @@ func (s *scan) run(ctx context.Context) error {
 			s.report(w.offset)
 		}
 		if d == nil {
-			d = s.judge(&w, events, made)
+			d = s.judge(w, events, made)
 		}
 		if d != nil {
 			s.badRows++
@@ -79,7 +113,7 @@ func (s *scan) run(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := s.deliver(&w, events, made); err != nil {
+		if err := s.deliver(w, events, made); err != nil {
 			return err
 		}
 	}
@@ -145,31 +179,22 @@ func buildIndex(ctx context.Context, s *scan) (*index, error) {
 	x := &index{}
 	sorted := true
 	s.event = func(w *row, number int, e *liushui.Event) error {
-		if x.entries == nil {
-			x.entries = make([]entry, 0, s.guess(w))
-		}
 		if w.number > 1<<32-1 {
 			return misuse("csv %s: more than %d rows; split the file", s.table.path, uint32(1<<32-1))
 		}
 		at := entry{e.Time, w.offset, uint32(w.number), uint32(len(w.text))<<8 | uint32(number)}
-		if n := len(x.entries); n > 0 && before(x.entries[n-1], at) > 0 {
+		if n := x.entries.Len(); n > 0 && before(x.entries.at(n-1), &at) > 0 {
 			sorted = false
 		}
-		x.entries = append(x.entries, at)
+		x.entries.add(at)
 		return nil
 	}
 	if err := s.run(ctx); err != nil {
 		return nil, err
 	}
 	if !sorted {
-		slices.SortFunc(x.entries, before)
+		sort.Sort(&x.entries)
 	}
 	x.rows, x.bad, x.silent = s.rows, s.badRows, s.silent
 	return x, nil
-}
-
-// guess is about how many events the file has, so that the index seldom grows.
-func (s *scan) guess(first *row) int {
-	rows := s.table.text.size/int64(len(first.text)+1) + 1
-	return int(rows+rows/8) * len(s.plan.events)
 }

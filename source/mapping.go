@@ -165,6 +165,9 @@ func (e *eventSpec) check(m *Mapping) error {
 	if err := e.Type.checkType(); err != nil {
 		return err
 	}
+	if err := e.ID.checkID(); err != nil {
+		return err
+	}
 	if err := e.Time.check(m.zone); err != nil {
 		return fmt.Errorf("time: %w", err)
 	}

@@ -53,12 +53,21 @@ type binding struct {
 func (b *binding) column(name string) (int, error) {
 	i := slices.Index(b.columns, strings.TrimSpace(name))
 	if i < 0 {
-		return 0, fmt.Errorf("no column %q; the file has %s", name, strings.Join(b.columns, ", "))
+		return 0, fmt.Errorf("no column %q; the file has %s", name, b.list())
 	}
 	if slices.Contains(b.columns[i+1:], b.columns[i]) {
 		return 0, fmt.Errorf("column %q stands in the file twice", name)
 	}
 	return i, nil
+}
+
+// list names the columns for a message of one line.
+func (b *binding) list() string {
+	const most = 20
+	if len(b.columns) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(b.columns[:most], ", "), len(b.columns)-most)
+	}
+	return strings.Join(b.columns, ", ")
 }
 
 // bind makes the plan of a mapping for a file of these columns.

@@ -98,15 +98,16 @@ func (p *Producer) takeUp(r resumable) error {
 // is done (ctx's error).
 func (p *Producer) Run(ctx context.Context) error {
 	err := p.run(ctx)
-	if err == nil || ctx.Err() == nil {
+	if ctx.Err() == nil {
 		return err
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopFlushTime)
 	defer cancel()
-	if flushed := p.c.Writer.Flush(last); flushed == nil {
-		err = ctx.Err()
+	// What is not acknowledged in this time is sent again by the next run.
+	if err := p.c.Writer.Flush(last); err != nil && last.Err() == nil {
+		return fmt.Errorf("send events: %w", err)
 	}
-	return errors.Join(err, p.sync())
+	return errors.Join(ctx.Err(), p.sync())
 }
 
 func (p *Producer) run(ctx context.Context) error {
@@ -192,7 +193,7 @@ func (p *Producer) send(ctx context.Context, n int, now time.Time) error {
 	b.fill(p.items[:n], p.c.Source.Feed(), now.UnixMilli())
 	b.first = p.place(&p.items[0], now)
 	p.flights.add(b)
-	p.setWaiting("Kafka, which takes no more records")
+	p.setWaiting("Kafka to take more records")
 	if err := p.c.Writer.Write(ctx, b.records, func(err error) { p.flights.landed(b, err) }); err != nil {
 		return fmt.Errorf("send events: %w", err)
 	}
@@ -215,8 +216,9 @@ func (p *Producer) pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-timer.C:
-		return nil
+	case <-p.flights.moved:
 	}
+	return nil
 }
 
 // unblock brings the resume point forward, once what lies behind it is acknowledged.
@@ -225,14 +227,10 @@ func (p *Producer) unblock(ctx context.Context) error {
 	if err := p.sync(); err != nil || p.resume.Time > before {
 		return err
 	}
-	_, first, flying, err := p.flights.frontier()
-	if err != nil {
-		return fmt.Errorf("send events: %w", err)
-	}
-	if !flying {
+	if _, _, flying, _ := p.flights.frontier(); !flying {
 		return nil
 	}
-	p.setWaiting("acknowledgement of events up to " + time.UnixMilli(first).UTC().Format(time.RFC3339))
+	p.setWaiting("acknowledgement of what is sent")
 	if err := p.c.Writer.Flush(ctx); err != nil {
 		return fmt.Errorf("send events: %w", err)
 	}
@@ -252,7 +250,7 @@ func (p *Producer) landing(ctx context.Context) error {
 // finish waits for all acknowledgements and keeps the end as resume point.
 func (p *Producer) finish(ctx context.Context) error {
 	p.setDue(time.Time{}, time.Time{})
-	p.setWaiting("acknowledgement of the last events")
+	p.setWaiting("acknowledgement of what is sent")
 	if err := p.c.Writer.Flush(ctx); err != nil {
 		return fmt.Errorf("send events: %w", err)
 	}
@@ -335,6 +333,9 @@ func (p *Producer) Status() liushui.Produce {
 	}
 	if p.waiting != "" && time.Since(p.since) >= shownWaiting {
 		s.Waiting = p.waiting
+	}
+	if w, ok := p.c.Writer.(interface{ Waiting() string }); ok && w.Waiting() != "" {
+		s.Waiting = w.Waiting() // it knows better why
 	}
 	return s
 }

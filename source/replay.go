@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -31,6 +32,8 @@ type ReplayConfig struct {
 	RunStart    int64   // ms; goes into new ids
 	Progress    func(read, size int64)
 	Log         *slog.Logger
+
+	held int64 // the largest file that is held in memory; 0: heldSize
 }
 
 // Replay gives a file's events in order of time; of equal times the file's
@@ -45,6 +48,7 @@ type Replay struct {
 	lap         int64
 	next        int // entry
 	row         row
+	often       BadRow // of the most frequent reason
 }
 
 // OpenReplay reads the file once: it finds the bad rows, writes them to the
@@ -57,7 +61,7 @@ func OpenReplay(ctx context.Context, c ReplayConfig) (r *Replay, err error) {
 	if r.fingerprint, err = Fingerprint(ctx, c); err != nil {
 		return nil, err
 	}
-	if r.table, err = openTable(ctx, "csv", c.File, c.Mapping.csv, heldSize); err != nil {
+	if r.table, err = openTable(ctx, "csv", c.File, c.Mapping.csv, cmp.Or(c.held, heldSize)); err != nil {
 		return nil, err
 	}
 	if err = r.open(ctx); err != nil {
@@ -70,15 +74,18 @@ func (r *Replay) open(ctx context.Context) (err error) {
 	if r.plan, err = r.config.Mapping.bindTo(ctx, r.table); err != nil {
 		return err
 	}
-	r.setLap(0)
+	if r.config.AsIfNow || r.config.Loop {
+		r.plan.suffix = longestSuffix
+	}
 	if err := r.read(ctx); err != nil {
 		return err
 	}
+	r.setLap(0)
 	if err := r.judgeBad(); err != nil {
 		return err
 	}
-	if n := len(r.index.entries); n > 0 {
-		r.span = ((r.index.entries[n-1].time-r.index.entries[0].time)/day + 1) * day
+	if n := r.index.entries.Len(); n > 0 {
+		r.span = ((r.index.entries.at(n-1).time-r.index.entries.at(0).time)/day + 1) * day
 	} else if r.index.bad == 0 {
 		r.config.Log.Warn("the file makes no events", "file", r.config.File, "rows", r.index.rows)
 	}
@@ -91,8 +98,11 @@ const shownBad = 10
 func (r *Replay) read(ctx context.Context) (err error) {
 	out := &rejects{path: r.config.RejectsFile}
 	defer func() { err = errors.Join(err, out.close()) }()
-	shown := 0
+	shown, reasons := 0, map[string]int{}
 	r.index, err = buildIndex(ctx, &scan{table: r.table, plan: r.plan, progress: r.config.Progress, bad: func(b BadRow) error {
+		if reasons[b.Reason]++; reasons[b.Reason] > reasons[r.often.Reason] {
+			r.often = b
+		}
 		if shown++; shown <= shownBad {
 			r.config.Log.Warn("bad row", "file", b.File, "line", b.Line, "reason", b.Detail)
 		}
@@ -111,8 +121,8 @@ func (r *Replay) judgeBad() error {
 		where = "; they are in " + r.config.RejectsFile
 	}
 	if float64(x.bad) > max(r.config.MaxBad, 0)*float64(x.rows) {
-		return misuse("csv %s: %d of %d rows are bad, more than --max-bad %s%s; see them with  liushui check %s --csv %s",
-			r.config.File, x.bad, x.rows, percent(r.config.MaxBad), where, r.config.Mapping.Name, r.config.File)
+		return misuse("csv %s: %d of %d rows are bad, more than --max-bad %s; most often: %s (line %d)%s; see them with  liushui check %s --csv %s",
+			r.config.File, x.bad, x.rows, percent(r.config.MaxBad), r.often.Detail, r.often.Line, where, r.config.Mapping.Name, r.config.File)
 	}
 	r.config.Log.Warn("bad rows are left out", "file", r.config.File, "bad", x.bad, "rows", x.rows, "rejects", r.config.RejectsFile)
 	return nil
@@ -151,7 +161,7 @@ func (r *Replay) Close() error { return r.table.text.Close() }
 func (r *Replay) Rows() (all, bad, silent int64) { return r.index.rows, r.index.bad, r.index.silent }
 
 // Events is how many events one lap has.
-func (r *Replay) Events() int64 { return int64(len(r.index.entries)) }
+func (r *Replay) Events() int64 { return int64(r.index.entries.Len()) }
 
 // Feed is liushui.FeedReplay.
 func (r *Replay) Feed() string { return liushui.FeedReplay }
@@ -192,6 +202,9 @@ func (r *Replay) Resume(runStart, items int64) error {
 	return nil
 }
 
+// longestSuffix stands for any that an id may get, when its length is judged.
+const longestSuffix = "@123456789.1234567890"
+
 // setLap begins a lap; ids of all but the first, and of every run as if now, carry the run's start.
 func (r *Replay) setLap(lap int64) {
 	r.lap, r.plan.suffix = lap, ""
@@ -206,14 +219,14 @@ func (r *Replay) setLap(lap int64) {
 // Next fills items.
 func (r *Replay) Next(items []Item) (n int, err error) {
 	for n < len(items) {
-		if r.next == len(r.index.entries) {
+		if r.next == r.index.entries.Len() {
 			if !r.config.Loop || r.next == 0 {
 				break
 			}
 			r.setLap(r.lap + 1)
 			r.next = 0
 		}
-		if err := r.item(&r.index.entries[r.next], &items[n]); err != nil {
+		if err := r.item(r.index.entries.at(r.next), &items[n]); err != nil {
 			return n, err
 		}
 		r.next++

@@ -36,10 +36,12 @@ type rows struct {
 	line    int64 // at
 	number  int64 // of the newest row
 	columns int   // that a row must have
+	chunk   int64 // how much of a large file is read at once
+	newest  row
 }
 
 func newRows(t *text, f format) *rows {
-	r := &rows{text: t, auto: f.newline == newlineAuto, foreign: f.encoding != nil, line: 1}
+	r := &rows{text: t, auto: f.newline == newlineAuto, foreign: f.encoding != nil, line: 1, chunk: chunkSize}
 	r.splitter = splitter{delimiter: f.delimiter, quote: f.quote, eol: '\n'}
 	if f.newline == newlineCR {
 		r.eol = '\r'
@@ -47,36 +49,34 @@ func newRows(t *text, f format) *rows {
 	return r
 }
 
-// next returns the next row. A row that cannot be read is returned with its
-// defect; err is for the file. io.EOF: no more rows.
-func (r *rows) next() (w row, defect *defect, err error) {
+// next returns the next row, which stays until the call after. A row that
+// cannot be read is returned with its defect; err is for the file. io.EOF: no
+// more rows.
+func (r *rows) next() (w *row, d *defect, err error) {
 	if r.auto {
 		if err := r.findNewline(); err != nil {
-			return row{}, nil, err
+			return nil, nil, err
 		}
 	}
 	for {
 		end, err := r.lineEnd()
 		if err != nil {
-			return row{}, nil, err
+			return nil, nil, err
 		}
 		if end == r.at && end < len(r.buffer) || r.eol == '\n' && end == r.at+1 && r.buffer[r.at] == '\r' {
 			r.at = min(end+1, len(r.buffer))
 			r.line++
 			continue // an empty line
 		}
-		w, defect, err = r.take(end)
-		if err != nil {
-			return row{}, nil, err
-		}
-		return w, defect, nil
+		d, err = r.take(&r.newest, end)
+		return &r.newest, d, err
 	}
 }
 
 // take makes the row that begins at r.at, whose first line ends at end.
-func (r *rows) take(end int) (w row, d *defect, err error) {
+func (r *rows) take(w *row, end int) (d *defect, err error) {
 	r.number++
-	w = row{number: r.number, line: r.line, offset: r.base + int64(r.at), text: trimCR(r.buffer[r.at:end], r.eol, true)}
+	*w = row{number: r.number, line: r.line, offset: r.base + int64(r.at), text: trimCR(r.buffer[r.at:end], r.eol, true)}
 	switch {
 	case len(w.text) > maxRow:
 		w.text = w.text[:100]
@@ -84,8 +84,8 @@ func (r *rows) take(end int) (w row, d *defect, err error) {
 	case r.quote == 0 || strings.IndexByte(w.text, r.quote) < 0:
 		r.plain(w.text)
 	default:
-		if d, err = r.takeQuoted(&w, &end); err != nil {
-			return w, nil, err
+		if d, err = r.takeQuoted(w, &end); err != nil {
+			return nil, err
 		}
 	}
 	r.line++
@@ -98,7 +98,7 @@ func (r *rows) take(end int) (w row, d *defect, err error) {
 	case r.foreign && strings.ContainsRune(w.text, utf8.RuneError):
 		d = &defect{"bytes that are not of the file's encoding", "holds bytes that are not of the file's encoding"}
 	}
-	return w, d, nil
+	return d, nil
 }
 
 // takeQuoted splits a row with quotes, which may go on over further lines. A
@@ -164,7 +164,7 @@ func (r *rows) fill() error {
 	}
 	r.buffer, r.base, r.at = r.buffer[r.at:], r.base+int64(r.at), 0
 	next := r.base + int64(len(r.buffer))
-	want := min(chunkSize, r.text.size-next)
+	want := min(r.chunk, r.text.size-next)
 	chunk := make([]byte, len(r.buffer)+int(want))
 	copy(chunk, r.buffer)
 	if _, err := r.text.file.ReadAt(chunk[len(r.buffer):], r.text.start+next); err != nil {

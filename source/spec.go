@@ -63,6 +63,14 @@ func (s *fieldSpec) check(m *Mapping) error {
 	return nil
 }
 
+// checkID makes sure that rows can have ids of their own.
+func (s *fieldSpec) checkID() error {
+	if s.Column == "" && !strings.Contains(s.Template, "{") {
+		return errors.New(`id: the same for every row; build it of columns, or of the row's number, such as  "{order}-pay" or "shop-{#row}"`)
+	}
+	return nil
+}
+
 // checkType makes sure that whatever the type's spec gives is a type, as far as the file can tell.
 func (s *fieldSpec) checkType() error {
 	values := []string{}
@@ -96,6 +104,22 @@ type conditionSpec struct {
 	Above      *string  `yaml:"above"` // numbers; an empty cell is neither above nor below anything
 	Below      *string  `yaml:"below"`
 	StartsWith *string  `yaml:"starts_with"`
+}
+
+// UnmarshalYAML takes a value for {equals: value}, and a list for {in: list}.
+func (c *conditionSpec) UnmarshalYAML(unmarshal func(any) error) error {
+	var value string
+	if unmarshal(&value) == nil {
+		c.Equals = &value
+		return nil
+	}
+	var list []string
+	if unmarshal(&list) == nil {
+		c.In = list
+		return nil
+	}
+	type plain conditionSpec
+	return unmarshal((*plain)(c))
 }
 
 func (c conditionSpec) check() error {

@@ -29,12 +29,19 @@ const (
 type text struct {
 	size int64
 
-	whole  string   // of a file up to heldSize
-	file   *os.File // of a larger one
-	remove bool     // file is ours
-	start  int64    // of the text in file
-	blocks []block  // of file, by number modulo blockCount
+	whole  string  // of a file up to heldSize
+	file   backing // of a larger one
+	remove bool    // file is ours and still to be removed
+	start  int64   // of the text in file
+	blocks []block // of file, by number modulo blockCount
 	buffer []byte
+}
+
+// backing is an open file.
+type backing interface {
+	io.ReaderAt
+	io.Closer
+	Name() string
 }
 
 type block struct {
@@ -116,7 +123,7 @@ func transcode(ctx context.Context, path string, in io.Reader) (*text, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write %s as UTF-8: %w", path, err)
 	}
-	t := &text{file: file, remove: true}
+	t := &text{file: file, remove: os.Remove(file.Name()) != nil} // some systems remove open files, the others when it is closed
 	if t.size, err = copyContext(ctx, file, in); err != nil {
 		return nil, errors.Join(fmt.Errorf("write %s as UTF-8: %w", path, err), t.Close())
 	}
