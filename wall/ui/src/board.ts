@@ -47,8 +47,8 @@ export function apply(frame: Board | Tick): void {
 export const text = computed(() => words[lang.value]);
 export const zone = computed(() => zoneFormat(job.value?.zone ?? "UTC"));
 
-/** without tells a feed that has payments but no money in it, such as a log of clicks. */
-const moneyless = computed(() => {
+/** moneyless tells a feed that has payments but no money in it, such as a log of clicks. */
+export const moneyless = computed(() => {
   const v = today.value?.values;
   if (!v || !v.payments) return false;
   return [v.paid, v.ordered, v.refunded].every((sum) => parseAmount(sum) === 0n);
@@ -88,6 +88,11 @@ export const unitWord = computed(() => {
     return currency;
   }
 });
+
+/** unitNote is the small text beside a panel's name: 亿元 in Chinese, ¥ B in English. */
+export function unitNote(unit: string): string {
+  return lang.value === "zh" ? unit + unitWord.value : [symbol.value, unit].filter(Boolean).join(" ");
+}
 
 /** has tells whether the job computes a statistic; true while no job is known. */
 export const has = (statistic: string): boolean => job.value === null || job.value.statistics.includes(statistic);

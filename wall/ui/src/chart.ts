@@ -72,7 +72,7 @@ export class Chart {
         y: { range: (_, min, max) => [-ceiling(-(min ?? 0)), ceiling((max ?? 0) * 1.04) || 1] },
       },
       axes: [
-        { ...axis, space: size * 7, size: size * 1.9, gap: size * 0.4, values: (_, at) => at.map((s) => this.labels.x(s * 1000)) },
+        { ...axis, space: size * 6, size: size * 1.9, gap: size * 0.4, values: (_, at) => at.map((s) => this.labels.x(s * 1000)) },
         { ...axis, space: size * 2.4, size: size * 3.2, gap: size * 0.4, values: (_, at) => at.map((v) => this.labels.y(v)) },
       ],
       series: [
@@ -90,8 +90,7 @@ export class Chart {
     const s = this.shown!;
     if (s.firmUntil > s.to) return;
     const { left, top, width, height } = plot.bbox;
-    const half = s.times.length > 1 ? (s.times[1]! - s.times[0]!) / 2 : 0;
-    const from = Math.max(left, Math.round(plot.valToPos(s.firmUntil / 1000 - half, "x", true)));
+    const from = Math.max(left, Math.round(plot.valToPos((s.firmUntil - s.step / 2) / 1000, "x", true)));
     const gap = Math.round(9 * devicePixelRatio);
     const ctx = plot.ctx;
     ctx.save();

@@ -1,5 +1,5 @@
 // The curve as a bounded list of points, and as the arrays that the chart draws.
-import type { Curve, Point } from "./frame.ts";
+import type { Curve, Firmness, Point } from "./frame.ts";
 
 /** mergeCurve upserts the changed points by their start and keeps the newest. */
 export function mergeCurve(held: Curve | null, change: Curve): Curve {
@@ -20,6 +20,7 @@ function upsert(points: Point[], point: Point): void {
 }
 
 export interface Drawn {
+  step: number; // a window, ms
   from: number; // the axis, ms
   to: number;
   firmUntil: number; // what begins here or later is provisional
@@ -30,32 +31,31 @@ export interface Drawn {
 }
 
 /**
- * drawn lays the points out. A window without events between two others is a
- * real 0. The window that is still filling is left out: part of a second drawn
- * as a whole one would look like a slump.
+ * drawn lays the points out. A window that the server did not send is not known,
+ * a gap; one in which nothing happened is sent as 0. The window that is still
+ * filling is left out: part of a second drawn as a whole one would look like a slump.
  */
 export function drawn(curve: Curve, newest: number, valueOf: (point: Point) => number | null): Drawn {
   const { step, keep } = curve;
   const closed = curve.points.filter((p) => p.s !== "provisional" || p.t + step <= newest);
   const last = closed.at(-1)?.t ?? curve.points.at(-1)?.t ?? 0;
   const from = last - (keep - 1) * step;
-  const byStart = new Map(closed.map((p) => [p.t, p]));
-  const out: Drawn = { from, to: last, firmUntil: last + step, times: [], firm: [], provisional: [], corrected: [] };
-  const first = closed[0]?.t ?? last;
-  const provisional = closed.find((p) => p.s === "provisional")?.t ?? Infinity;
-  const border = Math.min(provisional, Math.max(curve.watermark - step + 1, first));
-  for (let t = first; t <= last && closed.length > 0; t += step) {
-    const point = byStart.get(t);
-    const value = point ? valueOf(point) : 0;
-    const firm = point ? point.s !== "provisional" : t < border;
-    if (!firm && out.firmUntil > t) out.firmUntil = t;
-    out.times.push(t / 1000);
-    out.firm.push(firm ? value : null);
-    out.provisional.push(firm ? null : value);
-    out.corrected.push(point?.s === "corrected" ? value : null);
+  const out: Drawn = { step, from, to: last, firmUntil: last + step, times: [], firm: [], provisional: [], corrected: [] };
+  for (const point of closed) {
+    const before = out.times.at(-1);
+    if (before !== undefined && point.t - before * 1000 > step * 1.5) push(out, before + step / 1000, null);
+    push(out, point.t / 1000, valueOf(point), point.s);
+    if (point.s === "provisional" && point.t < out.firmUntil) out.firmUntil = point.t;
   }
   join(out);
   return out;
+}
+
+function push(out: Drawn, time: number, value: number | null, state?: Firmness): void {
+  out.times.push(time);
+  out.firm.push(state === "provisional" ? null : value);
+  out.provisional.push(state === "provisional" ? value : null);
+  out.corrected.push(state === "corrected" ? value : null);
 }
 
 /** join lets the dashed line begin where the solid one ends. */

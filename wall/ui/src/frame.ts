@@ -56,7 +56,7 @@ export interface Point {
 }
 
 export interface Curve {
-  window: "1s" | "1m" | "1h";
+  window: "1s" | "1m" | "1h" | ""; // empty: there is none yet
   step: number;
   keep: number;
   watermark: number;

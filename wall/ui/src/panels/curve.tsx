@@ -1,6 +1,6 @@
 import { computed, effect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { amountOf, curve, job, measure, state, symbol, text, unitWord, zone } from "../board.ts";
+import { amountOf, curve, job, measure, state, text, unitNote, zone } from "../board.ts";
 import { Chart, ceiling } from "../chart.ts";
 import { type Drawn, drawn } from "../curve.ts";
 import { type Amount, SCALE } from "../money.ts";
@@ -63,7 +63,7 @@ function Plot() {
     });
     const stopDrawing = effect(() => {
       void lang.value;
-      if (shape.value) chart.draw(shape.value);
+      if (shape.value?.times.length) chart.draw(shape.value);
     });
     const stopDressing = effect(() => {
       void theme.value;
@@ -80,8 +80,8 @@ function Plot() {
 }
 
 export function CurvePanel() {
-  const name = computed(() => text.value.curve[curve.value?.window ?? "1s"][measure.value]);
-  const unit = computed(() => [symbol.value, (facts.value?.unit.name ?? "") + unitWord.value].filter(Boolean).join(" "));
+  const name = computed(() => text.value.curve[curve.value?.window || "1s"][measure.value]);
+  const unit = computed(() => unitNote(facts.value?.unit.name ?? ""));
   const aside = (
     <>
       <small>{unit}</small>

@@ -34,14 +34,15 @@ function Row({ type }: { type: StepType }) {
 }
 
 export function Funnel() {
+  const none = computed(() => funnel.value.length === 0);
   return (
     <Card id="funnel" name={say((t) => t.funnel)} aside={<small>{computed(() => (byUsers.value ? text.value.byUsers : text.value.byEvents))}</small>}>
-      <ol>
+      <ol hidden={none}>
         {order.map((type) => (
           <Row type={type} />
         ))}
       </ol>
-      <Empty when={computed(() => funnel.value.length === 0)} statistic="activity" />
+      <Empty when={none} statistic="activity" />
     </Card>
   );
 }

@@ -37,7 +37,7 @@ function Controls() {
   };
   return (
     <div class="controls control">
-      <button type="button" data-testid="lang" aria-label={say((t) => t.languageLabel)} onClick={toggleLang}>
+      <button type="button" data-testid="lang" lang={computed(() => (lang.value === "zh" ? "en" : "zh-CN"))} onClick={toggleLang}>
         {say((t) => t.language)}
       </button>
       <button type="button" data-testid="theme" onClick={toggleTheme}>

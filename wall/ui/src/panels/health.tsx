@@ -27,7 +27,7 @@ const watermark = computed(() => {
   const ms = state.value?.watermark ?? 0;
   if (ms === 0) return "—";
   const z = zone.value;
-  return z.date(ms) === z.date(now.value) ? z.time(ms) : `${z.day(ms)} ${z.time(ms)}`;
+  return z.date(ms) === z.date(now.value) ? z.time(ms) : `${z.day(ms)} ${z.minute(ms)}`;
 });
 const corrected = computed(() => (health.value ? formatCount(health.value.corrected) : "—"));
 const store = computed(() => {

@@ -1,6 +1,6 @@
 import { computed, effect, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { amountOf, health, job, measure, missing, state, symbol, text, today, unitWord, zone } from "../board.ts";
+import { amountOf, has, health, job, measure, missing, state, symbol, text, today, unitWord, zone } from "../board.ts";
 import { now } from "../clock.ts";
 import { type Amount, SCALE, formatCount, formatExact, group } from "../money.ts";
 import { say, slots } from "../parts.tsx";
@@ -42,10 +42,8 @@ const limits = computed(() => {
 
 /** How wide the figure is, in its own font size: the size follows, so that 12 digits still fit. */
 const width = computed(() => {
-  const digit = 0.485;
   const digits = whole.value.replace(/\D/g, "").length;
-  const others = whole.value.length - digits;
-  return sign.value.length * 0.42 + digits * digit + others * (digits > 0 ? 0.2 : 1) + cents.value.length * 0.24;
+  return sign.value.length * 0.42 + digits * 0.485 + (whole.value.length - digits) * 0.2 + cents.value.length * 0.24;
 });
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -59,8 +57,10 @@ function Figure() {
   });
   useSignalEffect(() => roll(box.current!, whole.value));
   return (
-    <div class="number" ref={box} data-testid="hero" aria-hidden="true">
-      <span class="sign">{sign}</span>
+    <div class={computed(() => (total.value === null ? "number wordy" : "number"))} ref={box} data-testid="hero" aria-hidden="true">
+      <span class="sign" hidden={computed(() => sign.value === "")}>
+        {sign}
+      </span>
       {slots(CHARS).map((i) => (
         <span class={computed(() => (/\d/.test(whole.value[i] ?? "") ? "digit" : "gap"))}>{computed(() => whole.value[i] ?? "")}</span>
       ))}
@@ -75,7 +75,7 @@ function roll(box: HTMLElement, after: string): void {
   if (before.length === after.length && !calm.matches) {
     for (let i = 0; i < after.length - LAST; i++) {
       if (before[i] === after[i]) continue;
-      box.children[i + 1]?.animate([{ transform: "translateY(0.06em)", opacity: 0.4 }, { transform: "none", opacity: 1 }], { duration: 420, easing: "cubic-bezier(.2,.7,.2,1)" });
+      box.children[i + 1]?.animate([{ transform: "translateY(0.06em)", opacity: 0.65 }, { transform: "none", opacity: 1 }], { duration: 420, easing: "cubic-bezier(.2,.7,.2,1)" });
     }
   }
   before = after;
@@ -100,7 +100,7 @@ function MeasureSwitch() {
 function Waiting() {
   return (
     <div class="waiting" hidden={computed(() => today.value !== null || now.value === 0)}>
-      <p class="title">{say((t) => t.waitingTitle)}</p>
+      <p class="title">{computed(() => (has("sales") ? text.value.waitingTitle : text.value.notComputed("sales")))}</p>
       <p>
         {computed(() => (job.value ? text.value.waitingEvents : text.value.waitingEngine))} <code>{computed(() => (job.value ? "liushui produce --demo" : "liushui process"))}</code>
       </p>

@@ -1,5 +1,5 @@
 import { computed, signal } from "@preact/signals";
-import { amountOf, measure, provinces, symbol, text, today, unitWord } from "../board.ts";
+import { amountOf, has, measure, provinces, symbol, text, today, unitNote } from "../board.ts";
 import { type Amount, formatExact, group, SCALE } from "../money.ts";
 import { Card, Empty, say, slots } from "../parts.tsx";
 import { type Tile, tileOf, tiles } from "../provinces.ts";
@@ -111,7 +111,7 @@ export function ProvinceMap() {
   );
   const aside = (
     <>
-      <small>{computed(() => [[symbol.value, unit.value.name + unitWord.value].filter(Boolean).join(" "), text.value.schematic].filter(Boolean).join(text.value.dot))}</small>
+      <small>{computed(() => [unitNote(unit.value.name), text.value.schematic].filter(Boolean).join(text.value.dot))}</small>
       <span class="switch control" role="group" aria-label={say((t) => t.viewLabel)}>
         {choice("map", (t) => t.asMap)}
         {choice("list", (t) => t.asList)}
@@ -130,7 +130,7 @@ export function ProvinceMap() {
         </div>
         <List />
       </div>
-      <Empty when={computed(() => provinces.value.length === 0)} statistic="sales_by_province" />
+      <Empty when={computed(() => !has("sales_by_province"))} statistic="sales_by_province" />
     </Card>
   );
 }

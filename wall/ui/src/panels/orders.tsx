@@ -38,14 +38,15 @@ function Row({ i }: { i: number }) {
 }
 
 export function Orders() {
+  const none = computed(() => rows.value.length === 0);
   return (
     <Card id="orders" name={say((t) => t.latestOrders)} aside={<small>{say((t) => t.sample)}</small>}>
-      <ul class="rows">
+      <ul class="rows" hidden={none}>
         {slots(ROWS).map((i) => (
           <Row i={i} />
         ))}
       </ul>
-      <p class="empty" hidden={computed(() => rows.value.length > 0)}>
+      <p class="empty" hidden={computed(() => !none.value)}>
         {say((t) => t.empty)}
       </p>
     </Card>

@@ -1,5 +1,5 @@
 import { computed } from "@preact/signals";
-import { amountOf, categories, measure, symbol, text, unitWord } from "../board.ts";
+import { amountOf, categories, measure, text, unitNote } from "../board.ts";
 import { OTHER } from "../frame.ts";
 import { type Amount, ratio } from "../money.ts";
 import { Bar, Card, Empty, say, slots } from "../parts.tsx";
@@ -46,15 +46,16 @@ function Line({ i }: { i: number }) {
 }
 
 export function Ranking() {
-  const note = computed(() => [symbol.value, unit.value.name + unitWord.value].filter(Boolean).join(" "));
+  const note = computed(() => unitNote(unit.value.name));
+  const none = computed(() => rows.value.length === 0);
   return (
     <Card id="ranking" name={say((t) => t.ranking)} aside={<small>{note}</small>}>
-      <ol>
+      <ol hidden={none}>
         {slots(ROWS).map((i) => (
           <Line i={i} />
         ))}
       </ol>
-      <Empty when={computed(() => rows.value.length === 0)} statistic="sales_by_category" />
+      <Empty when={none} statistic="sales_by_category" />
     </Card>
   );
 }
