@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,9 +9,10 @@ import (
 	"net"
 	"sync"
 	"syscall"
-	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
@@ -22,8 +24,15 @@ type BrokerConfig struct {
 	Dir        string       // of its own; required
 	Listen     string       // host:port, default 127.0.0.1:9092; port 0 = any free one
 	Partitions int          // of topics that are made without a number; default 4
+	Retain     int64        // bound of the events kept, bytes; as much again for results and for dead letters; default 1 GiB
 	Log        *slog.Logger // default slog.Default()
+
+	// Names of the topics that are kept within the bound; defaults liushui.TopicEvents and so on.
+	Events, Results, DeadLetters string
 }
+
+// minRetain leaves room for the smallest segments of some partitions.
+const minRetain = 4 << 20
 
 // Broker is a Kafka broker in this process, its log in a directory. Every
 // batch is synced before it is acknowledged. It makes no topic by itself.
@@ -31,27 +40,33 @@ type Broker struct {
 	log     *slog.Logger
 	dir     *directory
 	address string
+	retain  int64
+	topics  struct{ events, results, deadLetters string }
+	gate    gate
 	cluster *kfake.Cluster
+	client  *kgo.Client // to itself
+	admin   *kadm.Client
+
+	closing context.Context // done when Close begins
+	stop    context.CancelFunc
+	running sync.WaitGroup // Run
 	close   sync.Once
 }
 
 // StartBroker starts a broker that serves until Close. A directory of another
 // process is ErrDirectoryInUse, an address in use ErrMisuse.
 func StartBroker(ctx context.Context, c BrokerConfig) (*Broker, error) {
-	if c.Listen == "" {
-		c.Listen = "127.0.0.1:9092"
-	}
-	if c.Partitions == 0 {
-		c.Partitions = 4
-	}
-	if c.Log == nil {
-		c.Log = slog.Default()
+	if err := c.complete(); err != nil {
+		return nil, err
 	}
 	listener, err := listen(ctx, c.Listen)
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{log: c.Log, address: listener.Addr().String()}
+	b := &Broker{log: c.Log, address: listener.Addr().String(), retain: c.Retain}
+	b.topics.events, b.topics.results, b.topics.deadLetters = c.Events, c.Results, c.DeadLetters
+	b.gate = gate{bound: c.Retain, events: c.Events, kick: make(chan struct{}, 1)}
+	b.closing, b.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if b.dir, err = takeDirectory(c.Dir); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
@@ -60,6 +75,23 @@ func StartBroker(ctx context.Context, c BrokerConfig) (*Broker, error) {
 	}
 	b.log.Info("broker started", "address", b.address, "directory", c.Dir)
 	return b, nil
+}
+
+func (c *BrokerConfig) complete() error {
+	if c.Dir == "" {
+		return fmt.Errorf("the broker needs a directory: name it with --data: %w", liushui.ErrMisuse)
+	}
+	c.Listen = cmp.Or(c.Listen, "127.0.0.1:9092")
+	c.Partitions = cmp.Or(c.Partitions, 4)
+	c.Retain = cmp.Or(c.Retain, 1<<30)
+	c.Log = cmp.Or(c.Log, slog.Default())
+	c.Events = cmp.Or(c.Events, liushui.TopicEvents)
+	c.Results = cmp.Or(c.Results, liushui.TopicResults)
+	c.DeadLetters = cmp.Or(c.DeadLetters, liushui.TopicDeadLetters)
+	if c.Retain < minRetain {
+		return fmt.Errorf("a bound of %d bytes is too small for the broker's log: --retain takes %s and more: %w", c.Retain, mebibytes(minRetain), liushui.ErrMisuse)
+	}
+	return nil
 }
 
 func listen(ctx context.Context, address string) (net.Listener, error) {
@@ -76,13 +108,16 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return listener, nil
 }
 
+// start brings kfake up behind a door that opens when everything is in place.
 func (b *Broker) start(listener net.Listener, partitions int) error {
 	versions := kversion.Stable()
 	versions.SetMaxKeyVersion(int16(kmsg.DescribeTopicPartitions), -1) // Java clients fail on kfake's answer
+	door := &door{Listener: listener, open: make(chan struct{})}
+	defer close(door.open)
 	cluster, err := kfake.NewCluster(
 		kfake.MaxVersions(versions),
 		kfake.NumBrokers(1),
-		kfake.ListenFn(func(string, string) (net.Listener, error) { return listener, nil }),
+		kfake.ListenFn(func(string, string) (net.Listener, error) { return door, nil }),
 		kfake.DataDir(b.dir.log()),
 		kfake.SyncWrites(),
 		kfake.DefaultNumPartitions(partitions),
@@ -95,15 +130,27 @@ func (b *Broker) start(listener net.Listener, partitions int) error {
 	if err != nil {
 		return fmt.Errorf("start the broker on %s: %w", b.dir.path, err)
 	}
-	cluster.ControlKey(int16(kmsg.Produce), b.produce)
 	b.cluster = cluster
+	cluster.ControlKey(int16(kmsg.Produce), b.produce)
+	self := &Client{brokers: []string{b.address}, id: "liushui-broker", log: b.log}
+	if b.client, err = self.open(); err != nil {
+		cluster.Close()
+		return fmt.Errorf("open the broker's client to itself: %w", err)
+	}
+	b.admin = kadm.NewClient(b.client)
 	return nil
 }
 
-// produce sees each produce request before kfake does, one at a time.
-func (b *Broker) produce(req kmsg.Request) (kmsg.Response, error, bool) {
-	stamp(req.(*kmsg.ProduceRequest), time.Now())
-	return nil, nil, false
+// door lets nobody in before it is open: a batch that came before the gate
+// stands would carry its client's time.
+type door struct {
+	net.Listener
+	open chan struct{}
+}
+
+func (d *door) Accept() (net.Conn, error) {
+	<-d.open
+	return d.Listener.Accept()
 }
 
 // Addr is host:port, where clients reach the broker.
@@ -115,6 +162,9 @@ func (b *Broker) Addr() string { return b.address }
 func (b *Broker) Close() error {
 	var err error
 	b.close.Do(func() {
+		b.stop()
+		b.running.Wait()
+		b.client.Close()
 		b.cluster.Close()
 		err = b.dir.release()
 		b.log.Info("broker stopped", "address", b.address)

@@ -80,6 +80,7 @@ func (c *Client) Reader(ctx context.Context, name string, from From) (liushui.Re
 		kgo.FetchMaxBytes(fetchBytes),
 		kgo.FetchMaxPartitionBytes(fetchPartBytes),
 		kgo.MaxConcurrentFetches(2),
+		kgo.WithPools(new(slabs)),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("open a reader of topic %s: %w", name, err)

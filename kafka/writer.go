@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -24,11 +25,17 @@ const (
 // giving up on what may still succeed, so that order is kept and nothing dropped.
 type writer struct {
 	topic string
+	log   *slog.Logger
 	kafka *kgo.Client
+
+	stop context.CancelFunc
+	done chan struct{} // closed when watch has ended
 
 	mu      sync.Mutex
 	records int
 	bytes   int
+	moved   time.Time     // when something was last acknowledged, or the first of what is under way was written
+	waiting string        // see Waiting
 	room    chan struct{} // closed when some was acknowledged; nil while nobody waits
 	failed  error         // lasting
 }
@@ -51,10 +58,17 @@ func (c *Client) Writer(ctx context.Context, name string) (liushui.Writer, error
 	if err != nil {
 		return nil, fmt.Errorf("open a writer of topic %s: %w", name, err)
 	}
-	return &writer{topic: name, kafka: kafka}, nil
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	w := &writer{topic: name, log: c.log, kafka: kafka, stop: stop, done: make(chan struct{})}
+	go w.watch(background)
+	return w, nil
 }
 
-func (w *writer) Close() { w.kafka.Close() }
+func (w *writer) Close() {
+	w.stop()
+	w.kafka.Close()
+	<-w.done
+}
 
 // write is one call of Write.
 type write struct {
@@ -188,6 +202,9 @@ func (w *writer) acquire(ctx context.Context, records, bytes int) error {
 			return w.failed
 		}
 		if w.records == 0 || w.records+records <= maxRecords && w.bytes+bytes <= maxBytes {
+			if w.records == 0 {
+				w.moved = time.Now()
+			}
 			w.records += records
 			w.bytes += bytes
 			w.mu.Unlock()
@@ -211,6 +228,7 @@ func (w *writer) release(records, bytes int) {
 	defer w.mu.Unlock()
 	w.records -= records
 	w.bytes -= bytes
+	w.moved = time.Now()
 	w.wake()
 }
 

@@ -1,0 +1,71 @@
+package kafka
+
+import (
+	"context"
+	"time"
+)
+
+// waitingAfter is how long nothing may be acknowledged before a writer looks why.
+const waitingAfter = 2 * time.Second
+
+// Waiting says what holds the writer back, in words for people: nothing was
+// acknowledged for some seconds because no broker answers, or because an
+// embedded broker is full. Empty: nothing does.
+func (w *writer) Waiting() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.waiting
+}
+
+// watch looks twice a second whether the writer waits; it says so once, and
+// once when it goes on.
+func (w *writer) watch(ctx context.Context) {
+	defer close(w.done)
+	tick := time.NewTicker(askEvery)
+	defer tick.Stop()
+	since := time.Time{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		why := ""
+		if w.stuck() {
+			why = w.reason(ctx)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		w.mu.Lock()
+		was := w.waiting
+		w.waiting = why
+		w.mu.Unlock()
+		switch {
+		case was == "" && why != "":
+			since = time.Now()
+			w.log.Warn("records wait to be taken", "topic", w.topic, "why", why)
+		case was != "" && why == "":
+			w.log.Info("records are taken again", "topic", w.topic, "after", time.Since(since).Round(time.Millisecond))
+		}
+	}
+}
+
+func (w *writer) stuck() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.records > 0 && time.Since(w.moved) > waitingAfter
+}
+
+func (w *writer) reason(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, askWait)
+	defer cancel()
+	why, err := held(ctx, w.kafka, w.topic)
+	switch {
+	case err != nil:
+		return "Kafka does not answer: " + plain(err).Error()
+	case why != "":
+		return why
+	}
+	return "Kafka answers, but has not acknowledged anything for " + waitingAfter.String()
+}
