@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"context"
+	"errors"
 	"hash/fnv"
 	"sync"
 
@@ -108,7 +109,7 @@ func (w *writer) Write(ctx context.Context, records []liushui.Record, done func(
 	if w.closed {
 		return errClosed
 	}
-	if err := w.lasting(); err != nil {
+	if err := errors.Join(w.lasting(), ctx.Err()); err != nil {
 		return err
 	}
 	select {
