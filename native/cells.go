@@ -19,7 +19,8 @@ type cell struct {
 	counts   []int64
 	sums     []liushui.Sum
 	sketches []sketch
-	delta    *delta // what the batch under way adds; nil between batches
+	batch    uint32 // in which delta was given
+	delta    int32  // what that batch adds, by folder.deltas
 	dirty    bool   // stands in the list of cells to send
 	sent     int64  // clock ms of the newest sending; 0 = never
 }
@@ -27,7 +28,9 @@ type cell struct {
 // series are the cells of one statistic and key. recent finds the newest cells
 // of each window without a map.
 type series struct {
-	last   *cell // of the smallest window, the one found last
+	start  int64  // of the smallest window found last
+	batch  uint32 // in which delta was given to it
+	delta  int32
 	key    [maxBy]uint32
 	recent [][]*cell
 	cells  int
@@ -196,9 +199,6 @@ func (t *table) evict(tooLate int64) {
 
 func (t *table) drop(c *cell) {
 	delete(t.cells, cellKey{c.series, c.window, c.start})
-	if c.series.last == c {
-		c.series.last = nil
-	}
 	for i, held := range c.series.recent[c.window] {
 		if held == c {
 			c.series.recent[c.window][i] = nil

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"math/bits"
 	"slices"
 
 	"liushui"
@@ -8,17 +9,20 @@ import (
 
 // folder folds counted events into cells. Within a batch an event is added only
 // to a delta of its smallest window; settle adds the deltas to that window's
-// cell and to those of the larger windows around it.
+// cell and to those of the larger windows around it. An event so touches, for
+// each statistic, little more than its series and one run of numbers.
 type folder struct {
 	plan     *plan
 	table    *table
 	calendar *liushui.Calendar
-	spans    []span     // by plan.windows: the newest
-	numbers  []uint32   // of the event's dimensions
-	coupons  []uint32   // of the event's dimensions that are counted distinct; 0 = absent
-	changed  []*cell    // with a delta
-	free     [][]*delta // by statistic, for use again
-	touched  []*cell    // made dirty since they were last taken
+	spans    []span   // by plan.windows: the newest
+	numbers  []uint32 // of the event's dimensions
+	coupons  []uint32 // of the event's dimensions that are counted distinct; 0 = absent
+	batch    uint32   // counts settled batches, so that old deltas are known as such
+	deltas   []delta
+	values   []int64 // of all deltas: version, counts, sums as pairs of low and high
+	hits     []hit   // on sketches, in the order of events
+	touched  []*cell // made dirty since they were last taken
 }
 
 // span is one window in time; number finds it among recent ones.
@@ -31,15 +35,20 @@ func newSpan(start, end, size int64) span { return span{start, end, int(start / 
 
 // delta is what a batch adds to the cells of nested windows.
 type delta struct {
-	version int64
-	counts  []int64
-	sums    []liushui.Sum
-	coupons [][]uint32 // of each sketch, repeated ones included
+	cells []*cell // of the windows, the smallest first; settle finds all but the first
+	at    int     // into folder.values
+}
+
+// hit is a coupon for one sketch of a delta's cells.
+type hit struct {
+	delta  int32
+	slot   int32
+	coupon uint32
 }
 
 func newFolder(p *plan, t *table) *folder {
 	return &folder{plan: p, table: t, calendar: p.job.Calendar(), spans: make([]span, len(p.windows)),
-		numbers: make([]uint32, len(p.dims)), coupons: make([]uint32, len(p.dims)), free: make([][]*delta, len(p.stats))}
+		numbers: make([]uint32, len(p.dims)), coupons: make([]uint32, len(p.dims)), batch: 1}
 }
 
 // fold adds an event. counted is false where no measure holds; late is true
@@ -58,28 +67,18 @@ func (f *folder) fold(e *event, watermark int64) (counted, late bool) {
 		}
 		s := st.stat
 		of := f.table.find(s, e.kind, f.numbers)
-		c, sp := of.last, &f.spans[s.windows[0]]
-		if c == nil || c.start != sp.start {
-			c = f.table.cell(s, of, 0, sp)
-			of.last = c
+		sp := &f.spans[s.windows[0]]
+		if of.batch != f.batch || of.start != sp.start {
+			of.delta, of.batch, of.start = f.deltaOf(f.table.cell(s, of, 0, sp)), f.batch, sp.start
 		}
-		f.add(c, st, e)
+		f.add(of.delta, st, e)
 		for w := s.nested; w < len(s.windows); w++ {
-			f.add(f.table.cell(s, of, w, &f.spans[s.windows[w]]), st, e)
+			f.add(f.deltaOf(f.table.cell(s, of, w, &f.spans[s.windows[w]])), st, e)
 		}
 		counted = true
-		late = late || f.isLate(s, watermark)
+		late = late || f.spans[s.soonest].end <= watermark
 	}
 	return counted, late
-}
-
-func (f *folder) isLate(s *statistic, watermark int64) bool {
-	for _, w := range s.windows {
-		if f.spans[w].end <= watermark {
-			return true
-		}
-	}
-	return false
 }
 
 func (f *folder) prepare(e *event) {
@@ -100,15 +99,31 @@ func (f *folder) prepare(e *event) {
 	}
 }
 
-// add adds an event to a cell's delta.
-func (f *folder) add(c *cell, st *step, e *event) {
-	d := c.delta
-	if d == nil {
-		d = f.newDelta(c.stat)
-		c.delta = d
-		f.changed = append(f.changed, c)
+// deltaOf is the number of a cell's delta in this batch.
+func (f *folder) deltaOf(c *cell) int32 {
+	if c.batch == f.batch {
+		return c.delta
 	}
-	d.version++
+	n := len(f.deltas)
+	if n < cap(f.deltas) {
+		f.deltas = f.deltas[:n+1]
+	} else {
+		f.deltas = append(f.deltas, delta{})
+	}
+	d := &f.deltas[n]
+	d.cells, d.at = append(d.cells[:0], c), len(f.values)
+	f.values = append(f.values, make([]int64, c.stat.width())...)
+	c.batch, c.delta = f.batch, int32(n)
+	return c.delta
+}
+
+// width is how many numbers a delta has.
+func (s *statistic) width() int { return 1 + s.counts + 2*s.sums }
+
+// add adds an event to a delta.
+func (f *folder) add(number int32, st *step, e *event) {
+	values := f.values[f.deltas[number].at:]
+	values[0]++
 	for j := range st.measures {
 		m := &st.measures[j]
 		if m.where != nil && !f.holds(m, e) {
@@ -116,11 +131,11 @@ func (f *folder) add(c *cell, st *step, e *event) {
 		}
 		switch m.kind {
 		case liushui.Count:
-			d.counts[m.slot]++
+			values[m.at]++
 		case liushui.SumAmount:
-			d.sums[m.slot].Add(e.amount)
+			addWide(values[m.at:], e.amount)
 		case liushui.SumQuantity:
-			d.sums[m.slot].Add(e.quantity)
+			addWide(values[m.at:], e.quantity)
 		case liushui.Distinct:
 			coupon := uint32(0)
 			if m.dim != isType {
@@ -129,18 +144,17 @@ func (f *folder) add(c *cell, st *step, e *event) {
 				coupon = couponOf([]byte(liushui.EventTypes[e.kind]))
 			}
 			if coupon != 0 {
-				d.coupons[m.slot] = append(d.coupons[m.slot], coupon)
+				f.hits = append(f.hits, hit{number, int32(m.at), coupon})
 			}
 		}
 	}
 }
 
-func (f *folder) newDelta(s *statistic) *delta {
-	if free := f.free[s.number]; len(free) > 0 {
-		f.free[s.number] = free[:len(free)-1]
-		return free[len(free)-1]
-	}
-	return &delta{counts: make([]int64, s.counts), sums: make([]liushui.Sum, s.sums), coupons: make([][]uint32, s.hashes)}
+// addWide adds n to a sum of 128 bits, low half first.
+func addWide(pair []int64, n int64) {
+	low, carry := bits.Add64(uint64(pair[0]), uint64(n), 0)
+	pair[0] = int64(low)
+	pair[1] += n>>63 + int64(carry)
 }
 
 func (f *folder) anyHolds(st *step, e *event) bool {
@@ -164,60 +178,49 @@ func (f *folder) holds(m *fold, e *event) bool {
 // settle ends a batch: its deltas go into the cells, and those that are changed
 // for the first time since they were taken are touched.
 func (f *folder) settle(watermark int64) {
-	for _, c := range f.changed {
-		s, d := c.stat, c.delta
-		c.delta = nil
-		f.apply(c, d, watermark)
-		if c.window == 0 {
-			for w := 1; w < s.nested; w++ {
-				size := f.plan.windows[s.windows[w]]
+	for i := range f.deltas {
+		d := &f.deltas[i]
+		if c := d.cells[0]; c.window == 0 {
+			for w := 1; w < c.stat.nested; w++ {
+				size := f.plan.windows[c.stat.windows[w]]
 				start, end := f.calendar.Span(size, c.start)
 				sp := newSpan(start, end, size.Size)
-				f.apply(f.table.cell(s, c.series, w, &sp), d, watermark)
+				d.cells = append(d.cells, f.table.cell(c.stat, c.series, w, &sp))
 			}
 		}
-		f.recycle(s, d)
+		for _, c := range d.cells {
+			f.apply(c, f.values[d.at:], watermark)
+		}
 	}
-	clear(f.changed)
-	f.changed = f.changed[:0]
+	for _, h := range f.hits {
+		for _, c := range f.deltas[h.delta].cells {
+			if !c.sketches[h.slot].add(h.coupon) {
+				break // the larger windows hold what the smaller ones do
+			}
+		}
+	}
+	f.deltas, f.values, f.hits = f.deltas[:0], f.values[:0], f.hits[:0]
+	f.batch++
 }
 
-// apply adds a delta to a cell, and keeps in it only the coupons that were new
-// to the cell: what a smaller window held, the larger ones around it hold too.
-func (f *folder) apply(c *cell, d *delta, watermark int64) {
-	c.version += d.version
+// apply adds a delta's numbers to a cell.
+func (f *folder) apply(c *cell, values []int64, watermark int64) {
+	c.version += values[0]
 	if c.end <= watermark {
-		c.late += d.version
+		c.late += values[0]
 	}
-	for i, n := range d.counts {
-		c.counts[i] += n
+	values = values[1:]
+	for i := range c.counts {
+		c.counts[i] += values[i]
 	}
-	for i := range d.sums {
-		c.sums[i].AddSum(d.sums[i])
-	}
-	for i, coupons := range d.coupons {
-		kept := coupons[:0]
-		for _, coupon := range coupons {
-			if c.sketches[i].add(coupon) {
-				kept = append(kept, coupon)
-			}
-		}
-		d.coupons[i] = kept
+	values = values[len(c.counts):]
+	for i := range c.sums {
+		c.sums[i].AddSum(liushui.Sum{Lo: uint64(values[2*i]), Hi: values[2*i+1]})
 	}
 	if !c.dirty {
 		c.dirty = true
 		f.touched = append(f.touched, c)
 	}
-}
-
-func (f *folder) recycle(s *statistic, d *delta) {
-	d.version = 0
-	clear(d.counts)
-	clear(d.sums)
-	for i := range d.coupons {
-		d.coupons[i] = d.coupons[i][:0]
-	}
-	f.free[s.number] = append(f.free[s.number], d)
 }
 
 // take returns the cells touched since the last call; the slice is good until

@@ -37,6 +37,8 @@ type statistic struct {
 
 	// nested is how many windows, the smallest first, hold only whole windows of the smallest.
 	nested int
+	// soonest is the window that ends first of all that hold an event.
+	soonest int
 	// Where at most one field besides the type groups it: that dimension or -1, and whether the type does.
 	single int
 	typed  bool
@@ -57,6 +59,7 @@ type step struct {
 type fold struct {
 	kind  liushui.MeasureKind
 	slot  int // among the cell's counts, sums or sketches
+	at    int // of a count or sum: among a delta's numbers; of a distinct measure: the slot
 	dim   int // of a distinct measure; isType for the type
 	where []condition
 }
@@ -136,7 +139,7 @@ func (p *plan) addWindows(c *statistic) {
 			apart = append(apart, i)
 		}
 	}
-	c.nested = len(c.windows)
+	c.nested, c.soonest = len(c.windows), c.windows[0]
 	c.windows = append(c.windows, apart...)
 }
 
@@ -145,9 +148,12 @@ func (p *plan) compileStep(c *statistic, typeName string) (step, bool) {
 	st := step{stat: c}
 measures:
 	for i, m := range c.Measures {
-		f := fold{kind: m.Kind, slot: c.slots[i]}
+		f := fold{kind: m.Kind, slot: c.slots[i], at: 1 + c.slots[i]}
+		if sumKind(m.Kind) {
+			f.at = 1 + c.counts + 2*c.slots[i]
+		}
 		if m.Kind == liushui.Distinct {
-			f.dim = p.dim(m.Field)
+			f.dim, f.at = p.dim(m.Field), f.slot
 		}
 		for _, w := range m.Where {
 			if w.Field == "type" {
