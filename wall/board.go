@@ -21,7 +21,7 @@ type board struct {
 	shelves    map[int64]*shelf
 	accounts   accounts
 
-	next    int64 // offset that the first record should have, -1 = any
+	next    int64 // offset of the next record, -1 = not to be checked
 	newest  int64 // offset of the newest record seen, -1 = none
 	marks   marks
 	missing bool // the log has lost records that were needed
@@ -38,7 +38,9 @@ func (b *board) apply(r *liushui.Record) error {
 	if b.next >= 0 && r.Offset > b.next {
 		b.missing = true
 	}
-	b.next = -1
+	if b.next >= 0 {
+		b.next = max(b.next, r.Offset+1)
+	}
 	b.newest = max(b.newest, r.Offset)
 	b.marks.add(r.Offset, r.Time)
 	switch kind := liushui.KindOf(r.Key); kind {

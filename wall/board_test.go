@@ -151,9 +151,12 @@ func TestOrderOfResultsDoesNotMatter(t *testing.T) {
 				results[i], results[j] = results[j], results[i]
 			}
 		})
+		shuffled = append(shuffled, shuffled...) // and twice
+		for i := range shuffled {
+			shuffled[i].Offset = int64(i)
+		}
 		b := newBoard()
-		b.next = -1
-		apply(t, b, append(shuffled, shuffled...)) // and twice
+		apply(t, b, shuffled)
 		if diff := cmp.Diff(string(want), string(shownBoard(t, b, now))); diff != "" {
 			t.Fatalf("seed %d: %s", seed, diff)
 		}
@@ -315,10 +318,12 @@ func FuzzApply(f *testing.F) {
 	f.Add([]byte(`["`), []byte(`null`))
 	job := newLine(f, evening)
 	job.sendJob()
-	head := job.take()
+	begun := newBoard()
+	apply(f, begun, job.take())
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		b := newBoard()
-		apply(t, b, head)
+		b.standing = begun.standing.Clone()
+		b.observed(liushui.KindJob)
 		_ = b.apply(&liushui.Record{Offset: 1, Key: key, Value: value}) // may refuse, must not panic
 		b.draw(evening, 0, storeState{}, nil)
 		b.drawCurve(&curve{})

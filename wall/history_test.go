@@ -206,6 +206,21 @@ func TestLogThatLostItsStart(t *testing.T) {
 	}
 }
 
+func TestGapInTheMiddleOfTheLog(t *testing.T) {
+	records := readGoldenTopic(t)
+	w := newWall(t, Config{History: &memory{}})
+	load(t, w)
+	for _, c := range []struct {
+		from, to int
+		want     string
+	}{{0, 20, "ok"}, {10, 30, "ok"}, {30, 31, "ok"}, {32, 40, "missing"}} {
+		w.Apply(records[c.from:c.to])
+		if got := string(frameOf(t, w)["state"]); !strings.Contains(got, `"history":"`+c.want+`"`) {
+			t.Errorf("after records %d to %d the state is %s, want history %s", c.from, c.to, got, c.want)
+		}
+	}
+}
+
 func TestLoadNamesTheStoresError(t *testing.T) {
 	away := errors.New("database is away")
 	w := newWall(t, Config{History: &memory{broken: away}})
