@@ -112,6 +112,13 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 func (b *Broker) start(listener net.Listener, partitions int) error {
 	versions := kversion.Stable()
 	versions.SetMaxKeyVersion(int16(kmsg.DescribeTopicPartitions), -1) // Java clients fail on kfake's answer
+	mended, err := mend(b.dir.log())
+	if err != nil {
+		return fmt.Errorf("start the broker on %s: %w", b.dir.path, err)
+	}
+	if mended {
+		b.log.Info("the broker had not been closed cleanly; its log was mended", "directory", b.dir.path)
+	}
 	door := &door{Listener: listener, open: make(chan struct{})}
 	defer close(door.open)
 	cluster, err := kfake.NewCluster(
@@ -129,6 +136,10 @@ func (b *Broker) start(listener net.Listener, partitions int) error {
 	)
 	if err != nil {
 		return fmt.Errorf("start the broker on %s: %w", b.dir.path, err)
+	}
+	if err := unmark(b.dir.log()); err != nil {
+		cluster.Close()
+		return err
 	}
 	b.cluster = cluster
 	cluster.ControlKey(int16(kmsg.Produce), b.produce)

@@ -22,7 +22,7 @@ func (c *Client) Ends(ctx context.Context, name string) ([]liushui.PartitionEnd,
 	if err != nil {
 		return nil, err
 	}
-	return extents(ctx, c.kafka, name, have.partitions)
+	return patiently(ctx, func() ([]liushui.PartitionEnd, error) { return extents(ctx, c.kafka, name, have.partitions) })
 }
 
 // Timestamps that ask ListOffsets for the ends of a log.
@@ -83,6 +83,10 @@ func listOffsets(ctx context.Context, kafka *kgo.Client, topic string, partition
 // Committed returns the offsets (the next to read) that a group keeps for a
 // topic; partitions that it never committed are missing.
 func (c *Client) Committed(ctx context.Context, group, topic string) (map[int32]int64, error) {
+	return patiently(ctx, func() (map[int32]int64, error) { return c.committed(ctx, group, topic) })
+}
+
+func (c *Client) committed(ctx context.Context, group, topic string) (map[int32]int64, error) {
 	kept, err := kadm.NewClient(c.kafka).FetchOffsets(ctx, group)
 	if errors.Is(err, kerr.GroupIDNotFound) {
 		return map[int32]int64{}, nil
@@ -110,7 +114,10 @@ func commit(ctx context.Context, kafka *kgo.Client, group, topic string, offsets
 	for p, at := range offsets {
 		keep.AddOffset(topic, p, at, -1)
 	}
-	if err := kadm.NewClient(kafka).CommitAllOffsets(ctx, group, keep); err != nil {
+	_, err := patiently(ctx, func() (struct{}, error) {
+		return struct{}{}, kadm.NewClient(kafka).CommitAllOffsets(ctx, group, keep)
+	})
+	if err != nil {
 		return fmt.Errorf("commit offsets of group %s for topic %s: %w", group, topic, err)
 	}
 	return nil

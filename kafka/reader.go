@@ -60,7 +60,7 @@ func (c *Client) Reader(ctx context.Context, name string, from From) (liushui.Re
 	if from.TopicID != "" && from.TopicID != have.id {
 		return nil, otherTopic(name, from.TopicID, have.id)
 	}
-	ends, err := extents(ctx, c.kafka, name, have.partitions)
+	ends, err := patiently(ctx, func() ([]liushui.PartitionEnd, error) { return extents(ctx, c.kafka, name, have.partitions) })
 	if err != nil {
 		return nil, err
 	}

@@ -257,7 +257,8 @@ func (b *Broker) Forget(ctx context.Context, group string) error { return forget
 
 // Forget is the same for a broker that runs elsewhere.
 func (c *Client) Forget(ctx context.Context, group string) error {
-	return forget(ctx, kadm.NewClient(c.kafka), group)
+	_, err := patiently(ctx, func() (struct{}, error) { return struct{}{}, forget(ctx, kadm.NewClient(c.kafka), group) })
+	return err
 }
 
 func forget(ctx context.Context, admin *kadm.Client, group string) error {

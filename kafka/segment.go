@@ -22,8 +22,9 @@ const indexEntry = 15
 type segment struct {
 	partition int32
 	base      int64
-	next      int64 // base of the one that follows; 0 for the newest, which is never trimmed
-	size      int64 // bytes, a batch counted as batchCost at least
+	next      int64 // base of the next that holds something; 0 for the newest, which is never trimmed
+	bytes     int64 // of its batches
+	size      int64 // bytes that it is held to cost: batchCost a batch at least
 	newest    time.Time
 }
 
@@ -56,15 +57,19 @@ func segments(log, topic string, partition int32) ([]segment, error) {
 		if err != nil {
 			continue // trimmed meanwhile
 		}
-		s := segment{partition: partition, base: base, size: data.Size(), newest: data.ModTime()}
+		s := segment{partition: partition, base: base, bytes: data.Size(), size: data.Size(), newest: data.ModTime()}
 		if index, err := os.Stat(filepath.Join(dir, number+".idx")); err == nil {
 			s.size = max(s.size, index.Size()/indexEntry*batchCost)
 		}
 		all = append(all, s)
 	}
 	slices.SortFunc(all, func(a, b segment) int { return int(min(1, max(-1, a.base-b.base))) })
-	for i := 1; i < len(all); i++ {
-		all[i-1].next = all[i].base
+	next := int64(0)
+	for i := len(all) - 1; i >= 0; i-- {
+		all[i].next = next
+		if all[i].bytes > 0 { // else it was begun, and nothing written to it
+			next = all[i].base
+		}
 	}
 	return all, nil
 }

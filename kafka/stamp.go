@@ -12,8 +12,13 @@ import (
 const (
 	batchCRC        = 17 // over all that follows it
 	batchAttributes = 21
+	batchLastDelta  = 23
 	batchFirstTime  = 27
 	batchMaxTime    = 35
+	batchProducer   = 43
+	batchEpoch      = 51
+	batchSequence   = 53
+	batchCount      = 57
 	batchRecords    = 61 // end of the fixed part
 )
 

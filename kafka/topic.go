@@ -30,6 +30,15 @@ func (c *Client) EnsureTopic(ctx context.Context, t Topic) (created bool, err er
 	if t.Results {
 		t.Partitions = 1
 	}
+	_, err = patiently(ctx, func() (struct{}, error) {
+		made, err := c.ensure(ctx, t)
+		created = created || made
+		return struct{}{}, err
+	})
+	return created, err
+}
+
+func (c *Client) ensure(ctx context.Context, t Topic) (created bool, err error) {
 	have, err := c.describe(ctx, t.Name)
 	if err != nil {
 		return false, err
@@ -120,7 +129,7 @@ func (c *Client) checkResults(ctx context.Context, name string, have *topic) err
 
 // HasTopic reports whether a topic exists.
 func (c *Client) HasTopic(ctx context.Context, name string) (bool, error) {
-	have, err := c.describe(ctx, name)
+	have, err := patiently(ctx, func() (*topic, error) { return c.describe(ctx, name) })
 	return have != nil, err
 }
 
@@ -176,7 +185,7 @@ func describe(ctx context.Context, kafka *kgo.Client, name string) (*topic, erro
 
 // mustHave is describe for a topic that has to exist.
 func (c *Client) mustHave(ctx context.Context, name string) (*topic, error) {
-	have, err := c.describe(ctx, name)
+	have, err := patiently(ctx, func() (*topic, error) { return c.describe(ctx, name) })
 	if err != nil {
 		return nil, err
 	}
