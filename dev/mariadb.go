@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -172,7 +171,7 @@ func (s *MariaDBServer) Kill() {
 	s.alive = nil
 }
 
-// Database makes a new, empty database, named after the test, and returns its DSN.
+// Database makes a new, empty database for the test, and returns its DSN.
 func (s *MariaDBServer) Database(t testing.TB) (dsn string) {
 	t.Helper()
 	name := strings.Map(func(r rune) rune {
@@ -181,10 +180,11 @@ func (s *MariaDBServer) Database(t testing.TB) (dsn string) {
 		}
 		return unicode.ToLower(r)
 	}, t.Name())
-	name = name[:min(len(name), 40)] + "_" + strconv.FormatInt(databases.Add(1), 10)
+	name = fmt.Sprintf("%.40s_%d_%d", name, os.Getpid(), databases.Add(1))
 	if err := s.Run("CREATE DATABASE `" + name + "` CHARACTER SET utf8mb4"); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { s.Run("DROP DATABASE `" + name + "`") }) // fails where the test has killed the server
 	return "mysql://root@" + s.Addr + "/" + name
 }
 

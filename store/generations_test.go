@@ -26,9 +26,12 @@ func (s *Store) counted(t testing.TB) string {
 }
 
 // held is how many minutes of sales of a generation are in the table, shown or not.
-func (s *Store) held(t testing.TB, l *topic, generation int64) int {
+func (s *Store) held(t testing.TB, l *topic, generation int64) (n int) {
 	t.Helper()
-	return len(s.every(t, generation, l.jobs[generation], "sales", "1m"))
+	s.view(t, func(v liushui.Snapshot) {
+		n = len(v.(*snapshot).every(t, generation, l.jobs[generation], "sales", "1m"))
+	})
+	return n
 }
 
 func TestGenerationsCatchUp(t *testing.T) {

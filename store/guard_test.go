@@ -145,6 +145,11 @@ func TestAnyOrderComesToTheSameTable(t *testing.T) {
 // compare holds the store's tables against a plain fold of the records.
 func (l *topic) compare(s *Store) {
 	l.t.Helper()
+	s.view(l.t, func(v liushui.Snapshot) { l.compareAt(v.(*snapshot)) })
+}
+
+func (l *topic) compareAt(v *snapshot) {
+	l.t.Helper()
 	want := map[string]*liushui.Result{}
 	for i := range l.records {
 		if liushui.KindOf(l.records[i].Key) != liushui.KindResult {
@@ -163,7 +168,7 @@ func (l *topic) compare(s *Store) {
 	for generation, job := range l.jobs {
 		for _, statistic := range job.Statistics {
 			for _, w := range statistic.Windows {
-				rows := s.every(l.t, generation, job, statistic.Name, w.Name)
+				rows := v.every(l.t, generation, job, statistic.Name, w.Name)
 				got += len(rows)
 				for _, row := range rows {
 					key := fmt.Sprint(generation, string(row.AppendKey(nil)))
@@ -180,16 +185,16 @@ func (l *topic) compare(s *Store) {
 }
 
 // every returns all rows of a generation, shown or not.
-func (s *Store) every(t testing.TB, generation int64, job *liushui.Job, statistic, window string) []liushui.Row {
+func (v *snapshot) every(t testing.TB, generation int64, job *liushui.Job, statistic, window string) []liushui.Row {
 	t.Helper()
 	q := liushui.Query{Statistic: statistic, Window: window}
-	p, err := planQuery(s.db, &liushui.Standing{}, job, &q)
+	p, err := planQuery(v.db, &liushui.Standing{}, job, &q)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.parts = []part{{generation, 0, forever}}
 	text, args := p.sql()
-	rows, err := s.read.QueryContext(t.Context(), text, args...)
+	rows, err := v.tx.QueryContext(t.Context(), text, args...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,6 +61,9 @@ func TestPeopleReadPlainSelects(t *testing.T) {
 			fmt.Fprintf(&b, "%s;\n%s\n", statement, s.ask(t, dsn, statement))
 		}
 		kind, _, _ := strings.Cut(dsn, ":")
+		if d, ok := s.db.(*mysqlServer); ok && d.collation == "utf8mb4_bin" {
+			kind = "mysql-before-8.0.17" // GROUP BY a view's text does not see trailing blanks there
+		}
 		golden(t, "people."+kind+".txt", b.String())
 	})
 }
