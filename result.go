@@ -234,13 +234,13 @@ func KindOf(key []byte) RecordKind {
 	case KeyProduce:
 		return KindProduce
 	}
-	var parts []string
 	if len(key) == 0 || key[0] != '[' {
 		return KindUnknown
 	}
 	if n := slices.Index(key, ','); n < 0 || string(key[:n]) != `["progress"` {
 		return KindResult
 	}
+	var parts []string
 	if json.Unmarshal(key, &parts) != nil {
 		return KindUnknown
 	}

@@ -343,7 +343,9 @@ func BenchmarkApply(b *testing.B) {
 			})
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				apply(b, held, some[i%len(some):i%len(some)+1])
+				if err := held.apply(&some[i%len(some)]); err != nil {
+					b.Fatal(err)
+				}
 			}
 		})
 	}
@@ -365,9 +367,9 @@ func BenchmarkFrame(b *testing.B) {
 	b.Run("changed", func(b *testing.B) {
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {
+			b.StopTimer()
 			l.busy(uint64(i), l.clock, 5)
 			l.clock += 500
-			b.StopTimer()
 			l.progress()
 			apply(b, held, l.take())
 			b.StartTimer()

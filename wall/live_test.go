@@ -331,3 +331,46 @@ func TestTooManyViewersAreRefused(t *testing.T) {
 		t.Errorf("the second viewer of one allowed got %s", response.Status)
 	}
 }
+
+// BenchmarkFanOut is the cost of a frame for each of 500 viewers, their own
+// reading of it included.
+func BenchmarkFanOut(b *testing.B) {
+	const count = 500
+	w := serve(b, Config{}, false)
+	l := newLine(b, time.Now().UnixMilli())
+	l.sendJob()
+	var seen sync.WaitGroup
+	seen.Add(count)
+	for range count {
+		stream, _ := watch(b, w.url, false)
+		next(b, stream, "snapshot")
+		go func() {
+			for {
+				if _, err := stream.ReadBytes('{'); err != nil {
+					return // closed at the end
+				}
+				for blank := 0; blank < 2; {
+					c, err := stream.ReadByte()
+					if err != nil {
+						return
+					}
+					if blank++; c != '\n' {
+						blank = 0
+					}
+				}
+				seen.Done()
+			}
+		}()
+	}
+	for i := 0; b.Loop(); i++ {
+		b.StopTimer()
+		l.busy(uint64(i), l.clock, 5)
+		l.progress()
+		w.Apply(l.take())
+		b.StartTimer()
+		w.tick()
+		seen.Wait()
+		seen.Add(count)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/count, "ns/viewer")
+}
