@@ -2,13 +2,13 @@ package source
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"liushui"
 )
@@ -74,27 +74,76 @@ func BenchmarkRowsToEvents(b *testing.B) {
 	b.ReportMetric(float64(count)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }
 
-// BenchmarkReplay reads events back in order of time, from memory and from
-// blocks of the file, oldest first and newest first.
+// BenchmarkReplay reads events back in the order of time: a file that is held
+// in memory, blocks of one in order, newest first, and in no order at all.
 func BenchmarkReplay(b *testing.B) {
-	for _, name := range []string{"tmall-orders newest first"} {
-		b.Run(name, func(b *testing.B) {
-			r := openReplay(b, ReplayConfig{File: realFile(b, "tmall_orders_202002.csv"), Mapping: builtin(b, "tmall-orders")})
-			n := 0
-			for b.Loop() {
-				if err := r.Resume(0, 0); err != nil {
-					b.Fatal(err)
-				}
-				n += drain(b, r)
-			}
-			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
-		})
+	m, err := ParseMapping("m", event)
+	if err != nil {
+		b.Fatal(err)
 	}
+	const count = 200_000
+	for _, order := range []struct {
+		name string
+		time func(i int) int
+	}{
+		{"oldest first", func(i int) int { return i }},
+		{"newest first", func(i int) int { return count - i }},
+		{"any order", func(i int) int { return i * 7919 % count }},
+	} {
+		var text bytes.Buffer
+		text.WriteString("t,id,more\n")
+		for i := range count {
+			fmt.Fprintf(&text, "%d,e%d,%050d\n", 1_600_000_000+order.time(i), i, i)
+		}
+		file := writeFile(b, "data.csv", text.String())
+		for _, held := range []int64{heldSize, 1} {
+			b.Run(fmt.Sprintf("%s/held=%t", order.name, held > 1), func(b *testing.B) {
+				r := openReplay(b, ReplayConfig{File: file, Mapping: m, held: held})
+				for b.Loop() {
+					if err := r.Resume(0, 0); err != nil {
+						b.Fatal(err)
+					}
+					if n := drain(b, r); n != count {
+						b.Fatal(n)
+					}
+				}
+				b.ReportMetric(float64(count)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+			})
+		}
+	}
+}
+
+// nullWriter acknowledges at once.
+type nullWriter struct{ bytes int64 }
+
+func (w *nullWriter) Write(_ context.Context, records []liushui.Record, done func(error)) error {
+	for i := range records {
+		w.bytes += int64(len(records[i].Value))
+	}
+	done(nil)
+	return nil
+}
+func (w *nullWriter) Flush(context.Context) error { return nil }
+func (w *nullWriter) Close()                      {}
+
+// BenchmarkProduce is the generator's dense mode, made into records.
+func BenchmarkProduce(b *testing.B) {
+	const count = 300_000
+	b.ReportAllocs()
+	for b.Loop() {
+		w := &nullWriter{}
+		p := newProducer(b, ProduceConfig{Source: NewGenerator(GeneratorConfig{Seed: 1, RunStart: midnight, Rate: 2000, Events: count}), Writer: w})
+		if err := p.Run(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		b.SetBytes(w.bytes)
+	}
+	b.ReportMetric(float64(count)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
 
 // BenchmarkGenerator is the dense mode of --demo --speed max.
 func BenchmarkGenerator(b *testing.B) {
-	g := NewGenerator(GeneratorConfig{Seed: 1, RunStart: time.Date(2026, 11, 11, 0, 0, 0, 0, time.UTC).UnixMilli(), Rate: 2000})
+	g := NewGenerator(GeneratorConfig{Seed: 1, RunStart: midnight, Rate: 2000})
 	items := make([]Item, 1024)
 	n := 0
 	b.ReportAllocs()

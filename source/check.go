@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"hash/maphash"
 	"slices"
 
 	"liushui"
@@ -45,7 +46,7 @@ func Check(ctx context.Context, c CheckConfig) (report *Report, err error) {
 		return nil, err
 	}
 	report = &Report{Events: map[string]int64{}}
-	ids := map[string]struct{}{}
+	ids, seed := map[uint64]struct{}{}, maphash.MakeSeed()
 	bad := map[string]*BadCount{}
 	s := &scan{table: t, plan: p}
 	s.bad = func(b BadRow) error {
@@ -57,10 +58,11 @@ func Check(ctx context.Context, c CheckConfig) (report *Report, err error) {
 	}
 	s.event = func(_ *row, _ int, e *liushui.Event) error {
 		report.Events[e.Type]++
-		if _, known := ids[e.ID]; known {
+		id := maphash.String(seed, e.ID)
+		if _, known := ids[id]; known {
 			report.Same++
 		}
-		ids[e.ID] = struct{}{}
+		ids[id] = struct{}{}
 		if len(report.First) < cmp.Or(c.First, 10) {
 			first := *e
 			first.Extra = slices.Clone(e.Extra)

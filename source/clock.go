@@ -14,7 +14,8 @@ type timeSpec struct {
 
 	Column   string
 	Template string
-	Layout   string         // in Go's form, its digits telling the places
+	Layout   string         // in Go's form
+	written  string         // Layout as it stands in the file
 	unit     int64          // ms a unit, of unix times; 0: Layout
 	Spread   bool           // the time of day is made from seed and row number
 	Seed     uint64         //
@@ -66,6 +67,7 @@ func (s *timeSpec) check(zone *time.Location) (err error) {
 	if (s.Layout == "") == (s.unit == 0) {
 		return errors.New(`want a layout such as "yyyy-MM-dd HH:mm:ss", or a unit: s or ms`)
 	}
+	s.written = s.Layout
 	if s.Layout, err = goLayout(s.Layout); err != nil {
 		return err
 	}
@@ -88,9 +90,10 @@ func (s *timeSpec) check(zone *time.Location) (err error) {
 
 // letters of the form that Java, Spark and spreadsheets know, longest first.
 var letters = strings.NewReplacer(
-	"yyyy", "2006", "yy", "06", "MMM", "Jan", "MM", "01", "M", "1", "dd", "02", "d", "2",
+	"yyyy", "2006", "yy", "06", "MMMM", "January", "MMM", "Jan", "MM", "01", "M", "1", "dd", "02", "d", "2",
 	"HH", "15", "H", "15", "hh", "03", "h", "3", "mm", "04", "m", "4", "ss", "05", "s", "5",
-	"SSSSSS", "000000", "SSS", "000", "XXX", "Z07:00", "a", "PM")
+	"SSSSSS", "000000", "SSS", "000", "XXX", "Z07:00", "XX", "Z0700", "xxx", "-07:00", "xx", "-0700",
+	"EEEE", "Monday", "EEE", "Mon", "a", "PM")
 
 // goLayout turns yyyy-MM-dd HH:mm:ss into Go's form, and leaves Go's own as it is.
 func goLayout(layout string) (string, error) {
@@ -219,7 +222,7 @@ func mix(x uint64) uint64 {
 func (c *clock) wanted() string {
 	switch c.unit {
 	case 0:
-		return fmt.Sprintf("a time of the form %s", c.Layout)
+		return fmt.Sprintf("a time of the form %s", c.written)
 	case 1:
 		return "unix milliseconds"
 	}

@@ -12,8 +12,7 @@ type batch struct {
 	ends    []int // of keys and values in buffer, in turn
 	records []liushui.Record
 	first   int64 // place of the first, ms
-	done    bool
-	err     error
+	done    bool  // acknowledged
 }
 
 // flights are the batches that are not yet acknowledged, in the order sent.
@@ -22,7 +21,7 @@ type flights struct {
 	queue []*batch
 	free  []*batch
 	acked int64         // items of all batches before the queue
-	err   error         // of the first batch that failed
+	err   error         // the first of a batch that failed
 	moved chan struct{} // gets a token when acked or err changed
 }
 
@@ -76,12 +75,12 @@ func (f *flights) add(b *batch) {
 func (f *flights) landed(b *batch, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	b.done, b.err = true, err
-	for len(f.queue) > 0 && f.queue[0].done && f.err == nil {
+	b.done = err == nil
+	if f.err == nil {
+		f.err = err
+	}
+	for len(f.queue) > 0 && f.queue[0].done {
 		head := f.queue[0]
-		if f.err = head.err; f.err != nil {
-			break
-		}
 		f.acked += int64(len(head.records))
 		f.queue = f.queue[1:]
 		f.free = append(f.free, head)

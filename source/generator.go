@@ -13,7 +13,8 @@ import (
 // RunStart give the same items.
 type GeneratorConfig struct {
 	Seed     uint64
-	RunStart int64          // ms: when the shop opens; goes into the ids, so each run has its own
+	RunStart int64          // ms; goes into the ids, so each run has its own
+	Begin    int64          // ms: the shop's clock at the start; 0: RunStart
 	Rate     float64        // events a second of the shop's clock, mean of a day; 0: 100
 	Events   int64          // end after so many items; 0: do not end
 	Span     time.Duration  // end after so much of the shop's clock; 0: do not end
@@ -42,8 +43,11 @@ type Generator struct {
 	endsAt int64
 }
 
-// NewGenerator returns a generator that begins at RunStart.
+// NewGenerator returns a generator at its begin.
 func NewGenerator(c GeneratorConfig) *Generator {
+	if c.Begin == 0 {
+		c.Begin = c.RunStart
+	}
 	if c.Rate == 0 {
 		c.Rate = 100
 	}
@@ -59,10 +63,10 @@ func NewGenerator(c GeneratorConfig) *Generator {
 	g := &Generator{config: c, random: rand.New(rand.NewPCG(c.Seed, uint64(c.RunStart)))}
 	g.curve = dayCurve{zone: c.Zone, flat: c.Flat}
 	g.run = strconv.FormatInt(c.RunStart, 36)
-	g.next = float64(c.RunStart)
+	g.next = float64(c.Begin)
 	g.visits = c.Rate / 1000 / eventsPerVisit // a ms
 	if c.Span > 0 {
-		g.endsAt = c.RunStart + c.Span.Milliseconds()
+		g.endsAt = c.Begin + c.Span.Milliseconds()
 	}
 	return g
 }

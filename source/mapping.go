@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"regexp"
 	"strings"
 	"time"
 
@@ -144,15 +144,15 @@ func (m *Mapping) set(f *mappingFile) (err error) {
 // maxEvents is how many events a row may make: the index keeps the number in a byte.
 const maxEvents = 255
 
-// dimensions are the event's own string fields with their specs, in the order of liushui.Fields.
-func (e *eventSpec) dimensions() []struct {
+// namedSpec is a string field of an event.
+type namedSpec struct {
 	name string
 	spec *fieldSpec
-} {
-	return []struct {
-		name string
-		spec *fieldSpec
-	}{
+}
+
+// dimensions are the event's own dimensions, in the order of liushui.Fields.
+func (e *eventSpec) dimensions() []namedSpec {
+	return []namedSpec{
 		{"order", &e.Order}, {"user", &e.User}, {"item", &e.Item}, {"category", &e.Category},
 		{"province", &e.Province}, {"channel", &e.Channel}, {"gender", &e.Gender}, {"age", &e.Age},
 	}
@@ -188,26 +188,16 @@ func (e *eventSpec) check(m *Mapping) error {
 }
 
 func (e *eventSpec) checkFields(m *Mapping) error {
-	fields := e.dimensions()
-	fields = append(fields, struct {
-		name string
-		spec *fieldSpec
-	}{"id", &e.ID}, struct {
-		name string
-		spec *fieldSpec
-	}{"type", &e.Type})
-	for _, f := range fields {
+	for _, f := range append(e.dimensions(), namedSpec{"id", &e.ID}, namedSpec{"type", &e.Type}) {
 		if err := f.spec.check(m); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
 	}
 	for name, spec := range e.Dimensions {
-		if slices.ContainsFunc(liushui.Fields, func(f struct {
-			Name string
-			Type liushui.FieldType
-		}) bool {
-			return f.Name == name
-		}) {
+		if !dimensionForm.MatchString(name) {
+			return fmt.Errorf("dimensions: %q; want a name of letters, digits and _, at most 40", name)
+		}
+		if isOwnField(name) {
 			return fmt.Errorf("dimensions: %s is a field of its own; write it beside type and id", name)
 		}
 		if err := spec.check(m); err != nil {
@@ -215,6 +205,18 @@ func (e *eventSpec) checkFields(m *Mapping) error {
 		}
 	}
 	return nil
+}
+
+// dimensionForm is what jobs can name.
+var dimensionForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
+
+func isOwnField(name string) bool {
+	for _, f := range liushui.Fields {
+		if f.Name == name {
+			return true
+		}
+	}
+	return false
 }
 
 func loadZone(name string) (*time.Location, error) {

@@ -139,8 +139,8 @@ func TestMappingFeatures(t *testing.T) {
 			"5,user is not valid UTF-8,\"1600000000,d,\xff\""}},
 		{"wrong number of columns", event, "t,id\n1600000000,a,x\n1600000000\n1600000000,b\n", []string{
 			`{"id":"b","type":"order","time":1600000000000}`}, []string{
-			`2,3 columns where the file has 2,"1600000000,a,x"`,
-			`3,1 columns where the file has 2,1600000000`}},
+			`2,3 columns instead of 2,"1600000000,a,x"`,
+			`3,1 columns instead of 2,1600000000`}},
 		{"time before 2000", event, "t,id\n15,a\n946684799,b\n946684800,c\n", []string{
 			`{"id":"c","type":"order","time":946684800000}`}, []string{
 			`2,time 15000 is before the year 2000,"15,a"`,
@@ -210,11 +210,13 @@ func TestTimes(t *testing.T) {
 		{`{column: t, layout: "yyyy年MM月dd日 HH时"}`, "2020年02月29日 23时", "1582988400000"},
 		{`{column: t, layout: "MMM d yyyy hh:mm a"}`, "Feb 29 2020 11:05 PM", "1582988700000"},
 		{`{template: "2014-{t}", layout: "yyyy-MM-dd"}`, "11-11", "1415635200000"},
+		{`{column: t, layout: "EEE, d MMM yyyy HH:mm:ss xx"}`, "Sat, 29 Feb 2020 23:59:18 -0800", "1583049558000"},
+		{`{column: t, layout: "d MMMM yyyy HH:mm XX"}`, "9 February 2020 12:00 Z", "1581249600000"},
 		{`{column: t, unit: s}`, " 1600000000 ", "1600000000000"},
 		{`{column: t, unit: ms}`, "1600000000123", "1600000000123"},
 		{`{column: t, unit: s, plus: -1m}`, "1600000000", "1599999940000"},
-		{`{column: t, layout: "yyyy-MM-dd HH:mm:ss"}`, "2020-02-30 00:00:00", `time "2020-02-30 00:00:00" is not a time of the form 2006-01-02 15:04:05`},
-		{`{column: t, layout: "yyyy-MM-dd HH:mm:ss"}`, "", `time "" is not a time of the form 2006-01-02 15:04:05`},
+		{`{column: t, layout: "yyyy-MM-dd HH:mm:ss"}`, "2020-02-30 00:00:00", `time "2020-02-30 00:00:00" is not a time of the form yyyy-MM-dd HH:mm:ss`},
+		{`{column: t, layout: "yyyy-MM-dd HH:mm:ss"}`, "", `time "" is not a time of the form yyyy-MM-dd HH:mm:ss`},
 		{`{column: t, unit: s}`, "1.6e9", `time "1.6e9" is not unix seconds`},
 		{`{column: t, unit: ms}`, "999999999999999", `time "999999999999999" is not unix milliseconds`},
 		// Clocks go forward at 01:00 and back at 02:00 in London.
@@ -369,6 +371,7 @@ func TestMappingErrorsSayWhatWhereAndHow(t *testing.T) {
 		{event + "    user: {column: a, otherwise: b}\n", "user: otherwise: only beside a map or a lookup"},
 		{event + "    user: {column: a, normalize: city}\n", `user: normalize: "city"; want province`},
 		{event + "    dimensions: {user: x}\n", "dimensions: user is a field of its own"},
+		{event + "    dimensions: {产地: x}\n", `dimensions: "产地"; want a name of letters`},
 		{event + "lookups: {a: {file: x}}\n", "lookups: a: want file, key and value"},
 		{event + "csv: {header: false}\n", "csv: columns: missing"},
 		{event + "csv: {columns: [a]}\n", "csv: columns: only beside  header: false"},
@@ -404,5 +407,35 @@ func TestBuiltinMappingsAreFound(t *testing.T) {
 	}
 	if _, err := LoadMapping(t.TempDir()); !errors.Is(err, liushui.ErrMisuse) {
 		t.Error(err)
+	}
+}
+
+// TestTheGuideIsRight takes the guide's mappings and its CSV at their word.
+func TestTheGuideIsRight(t *testing.T) {
+	guide, err := os.ReadFile("../mappings/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := map[string][]string{}
+	for i, part := range strings.Split(string(guide), "```") {
+		if kind, text, ok := strings.Cut(part, "\n"); ok && i%2 == 1 {
+			blocks[kind] = append(blocks[kind], text)
+		}
+	}
+	if len(blocks["yaml"]) != 2 || len(blocks["csv"]) != 1 {
+		t.Fatal(blocks)
+	}
+	events, bad := mapped(t, blocks["yaml"][0], map[string]string{"data.csv": blocks["csv"][0]}, 0)
+	want := []string{
+		`{"id":"1001-order","type":"order","time":1794326403000,"order":"1001","user":"c7","province":"上海","quantity":2,"amount":39.80}`,
+		`{"id":"1002-order","type":"order","time":1794326404000,"order":"1002","user":"c9","province":"广东","quantity":1,"amount":5.00}`,
+		`{"id":"1001-pay","type":"pay","time":1794326421000,"order":"1001","user":"c7","province":"上海","quantity":2,"amount":39.80}`,
+		`{"id":"1002-cancel","type":"cancel","time":1794328204000,"order":"1002"}`}
+	if diff := cmp.Diff(want, events); diff != "" || bad != nil {
+		t.Error(diff, bad)
+	}
+	events, bad = mapped(t, blocks["yaml"][1], map[string]string{"data.csv": "u,i,7,1600000000\n", "categories.csv": "id,name\n8,x\n"}, 0)
+	if diff := cmp.Diff([]string{`{"id":"u-i-1600000000-1","type":"view","time":1600000000000,"user":"u","category":"?"}`}, events); diff != "" || bad != nil {
+		t.Error(diff, bad)
 	}
 }

@@ -269,14 +269,14 @@ func (p *Producer) finish(ctx context.Context) error {
 	}
 }
 
-// keepPoint syncs the resume point every second, and once it has an eighth of
+// keepPoint syncs the resume point every second, and once it has a quarter of
 // corrections to gain, so that the rule seldom makes sending wait.
 func (p *Producer) keepPoint() error {
 	acked, first, flying, err := p.flights.frontier()
 	if err != nil {
 		return fmt.Errorf("send events: %w", err)
 	}
-	gain := flying && first-p.resume.Time > p.c.Corrections.Milliseconds()/8
+	gain := flying && first-p.resume.Time > p.c.Corrections.Milliseconds()/4
 	if gain || p.resuming && p.skipped+acked > p.resume.Items && time.Since(p.syncedAt) >= syncEvery {
 		return p.sync()
 	}

@@ -94,7 +94,7 @@ func (r *rows) take(w *row, end int) (d *defect, err error) {
 	switch {
 	case d != nil:
 	case r.columns > 0 && len(w.fields) != r.columns:
-		d = &defect{"wrong number of columns", fmt.Sprintf("%d columns where the file has %d", len(w.fields), r.columns)}
+		d = &defect{"wrong number of columns", fmt.Sprintf("%d columns instead of %d", len(w.fields), r.columns)}
 	case r.foreign && strings.ContainsRune(w.text, utf8.RuneError):
 		d = &defect{"bytes that are not of the file's encoding", "holds bytes that are not of the file's encoding"}
 	}

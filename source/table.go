@@ -54,8 +54,7 @@ func (t *table) readHeader(what string, f format) error {
 	return nil
 }
 
-// loadLookups reads the mapping's second files: each beside the CSV, else
-// beside the mapping. Paths are returned for the fingerprint, in the order of names.
+// findLookup is the path of a second file: beside the CSV, else beside the mapping.
 func (m *Mapping) findLookup(l lookupSpec, csv string) string {
 	if filepath.IsAbs(l.file) {
 		return l.file
