@@ -18,6 +18,7 @@ type batch struct {
 	keep     *keeper
 	kept     map[keptKey]keptRecord
 	targets  map[targetKey]*cells
+	id       []byte // of a cell, used again and again
 
 	unknown, bad int64
 	wrong        *liushui.Record // the first one left out
@@ -41,10 +42,11 @@ type targetKey struct {
 
 // cells are the results of one generation and statistic.
 type cells struct {
-	statistic *liushui.Statistic
-	job       *liushui.Job
-	index     map[string]int
-	results   []*liushui.Result
+	statistic  *liushui.Statistic
+	job        *liushui.Job
+	superseded int64 // from this start on a higher generation is shown
+	index      map[string]int
+	results    []*liushui.Result
 }
 
 func newBatch(standing *liushui.Standing, keep *keeper) *batch {
@@ -105,6 +107,9 @@ func (b *batch) addKept(kind liushui.RecordKind, r *liushui.Record) error {
 		return err
 	}
 	b.kept[key] = keptRecord{r.Offset, r.Value}
+	for of, c := range b.targets {
+		c.superseded = supersededFrom(b.standing, of.generation)
+	}
 	return nil
 }
 
@@ -117,14 +122,14 @@ func (b *batch) addResult(r *liushui.Record) error {
 	if err := check(result, c.statistic); err != nil {
 		return err
 	}
-	if b.standing.Superseded(result.Generation, result.Start) || b.keep.dropped(result.Generation, result.Window, result.Start) {
+	if result.Start >= c.superseded || b.keep.dropped(result.Generation, result.Window, result.Start) {
 		return nil
 	}
-	id := string(result.AppendKey(nil))
-	i, ok := c.index[id]
+	b.id = result.AppendKey(b.id[:0])
+	i, ok := c.index[string(b.id)]
 	switch {
 	case !ok:
-		c.index[id] = len(c.results)
+		c.index[string(b.id)] = len(c.results)
 		c.results = append(c.results, result)
 	case result.Newer(c.results[i]):
 		c.results[i] = result
@@ -137,7 +142,7 @@ func (b *batch) target(r *liushui.Result) *cells {
 	c := b.targets[key]
 	if c == nil {
 		job := b.standing.Job(r.Generation)
-		c = &cells{statistic: job.Statistic(r.Statistic), job: job, index: map[string]int{}}
+		c = &cells{statistic: job.Statistic(r.Statistic), job: job, superseded: supersededFrom(b.standing, r.Generation), index: map[string]int{}}
 		b.targets[key] = c
 	}
 	return c

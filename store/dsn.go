@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"slices"
@@ -12,12 +13,23 @@ import (
 )
 
 // misuse is an error that the user must mend; its text stands alone.
-type misuse struct{ text string }
+type misuse struct {
+	text   string
+	causes []error
+}
 
-func (e *misuse) Error() string { return e.text }
-func (e *misuse) Unwrap() error { return liushui.ErrMisuse }
+func (e *misuse) Error() string   { return e.text }
+func (e *misuse) Unwrap() []error { return e.causes }
 
-func misusef(format string, args ...any) error { return &misuse{fmt.Sprintf(format, args...)} }
+func misusef(format string, args ...any) error {
+	return &misuse{fmt.Sprintf(format, args...), []error{liushui.ErrMisuse}}
+}
+
+// missingf is a misuse that time may mend: what is to be read was not made yet,
+// which errors.Is knows as fs.ErrNotExist.
+func missingf(format string, args ...any) error {
+	return &misuse{fmt.Sprintf(format, args...), []error{liushui.ErrMisuse, fs.ErrNotExist}}
+}
 
 // address is a DSN taken apart. Its String carries no password.
 type address struct {

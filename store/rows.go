@@ -1,7 +1,9 @@
 package store
 
 import (
+	"context"
 	"database/sql"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,17 +79,47 @@ func (p *queryPlan) setParts(standing *liushui.Standing, q *liushui.Query) {
 	slices.SortFunc(p.parts, func(a, b part) int { return int(min(max(a.from-b.from, -1), 1)) })
 }
 
+// narrow moves the parts' ends to the starts that a limit can reach, which the
+// primary key finds at once; servers would sort all rows of a part instead.
+func (p *queryPlan) narrow(ctx context.Context, tx *sql.Tx) error {
+	limit, offset := p.limit(), int64(p.query.Offset)
+	if p.by != "" || limit >= forever-offset {
+		return nil
+	}
+	direction := ""
+	if p.query.Newest {
+		direction = " DESC"
+	}
+	for i := range p.parts {
+		part := &p.parts[i]
+		text, args := p.selectPart(*part, []string{"start"})
+		text += " ORDER BY " + p.db.quote("start") + direction + limitClause(1, limit+offset-1)
+		var last int64
+		err := tx.QueryRowContext(ctx, text, args...).Scan(&last)
+		switch {
+		case errors.Is(err, sql.ErrNoRows): // fewer rows than that
+		case err != nil:
+			return err
+		case p.query.Newest:
+			part.from = last
+		default:
+			part.to = last + 1
+		}
+	}
+	return nil
+}
+
 // sql is one SELECT for each part, each in the order and with the limit of the
 // whole, so that the primary key serves it.
 func (p *queryPlan) sql() (text string, args []any) {
 	limit, offset := p.limit(), int64(p.query.Offset)
 	if len(p.parts) == 1 {
-		text, args = p.selectPart(p.parts[0])
+		text, args = p.selectPart(p.parts[0], p.columns)
 		return text + p.order() + limitClause(limit, offset), args
 	}
 	var selects []string
 	for i, part := range p.parts {
-		text, own := p.selectPart(part)
+		text, own := p.selectPart(part, p.columns)
 		each := int64(forever)
 		if limit < forever-offset {
 			each = limit + offset
@@ -98,9 +130,9 @@ func (p *queryPlan) sql() (text string, args []any) {
 	return "SELECT * FROM (" + strings.Join(selects, " UNION ALL ") + ") p" + p.order() + limitClause(limit, offset), args
 }
 
-func (p *queryPlan) selectPart(part part) (text string, args []any) {
+func (p *queryPlan) selectPart(part part, columns []string) (text string, args []any) {
 	q := p.db.quote
-	text = "SELECT " + quoted(p.db, p.columns) + " FROM " + q(p.table.name) +
+	text = "SELECT " + quoted(p.db, columns) + " FROM " + q(p.table.name) +
 		" WHERE " + q("generation") + " = ? AND " + q("window") + " = ? AND " + q("start") + " >= ? AND " + q("start") + " < ?"
 	args = []any{part.generation, p.query.Window, part.from, part.to}
 	for _, where := range p.query.Where {

@@ -265,7 +265,9 @@ func TestRecordsThatCannotBeUsedAreCountedAndLeftOut(t *testing.T) {
 		}
 		for _, change := range []func(string) string{
 			func(v string) string { return strings.Replace(v, `"generation":5`, `"generation":4`, 1) },
-			func(v string) string { return strings.Replace(v, `"statistic":"sales_by_province"`, `"statistic":"x"`, 1) },
+			func(v string) string {
+				return strings.Replace(v, `"statistic":"sales_by_province"`, `"statistic":"x"`, 1)
+			},
 		} {
 			unknown++
 			l.add(`["x","1d","0"]`, []byte(change(string(l.records[1].Value))))

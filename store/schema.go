@@ -45,7 +45,7 @@ func (s *Store) checkVersion(ctx context.Context, db *sql.DB) error {
 	}
 	if len(columns[tableStore]) == 0 {
 		if s.write == nil {
-			return misusef("%s holds no results; `liushui store` and `liushui up` write them", s.db)
+			return missingf("%s holds no results; `liushui store` and `liushui up` write them", s.db)
 		}
 		return nil
 	}

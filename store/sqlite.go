@@ -59,7 +59,7 @@ func (d *sqliteFile) check(path string, readOnly bool) error {
 	case err == nil || !errors.Is(err, os.ErrNotExist):
 		return nil // SQLite has the last word
 	case readOnly:
-		return misusef("there is no database %s; `liushui store` and `liushui up` make one", d)
+		return missingf("there is no database %s; `liushui store` and `liushui up` make one", d)
 	}
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
 		return misusef("%s: there is no directory %s; make it first", d, filepath.Dir(path))

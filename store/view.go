@@ -83,6 +83,9 @@ func (v *snapshot) Rows(ctx context.Context, q liushui.Query) ([]liushui.Row, er
 	if err != nil || len(p.parts) == 0 {
 		return nil, err
 	}
+	if err := p.narrow(ctx, v.tx); err != nil {
+		return nil, fmt.Errorf("read %s: %w", q.Statistic, err)
+	}
 	text, args := p.sql()
 	rows, err := v.tx.QueryContext(ctx, text, args...)
 	if err != nil {
