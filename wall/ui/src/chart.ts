@@ -90,7 +90,7 @@ export class Chart {
     const s = this.shown!;
     if (s.firmUntil > s.to) return;
     const { left, top, width, height } = plot.bbox;
-    const from = Math.max(left, Math.round(plot.valToPos((s.firmUntil - s.step / 2) / 1000, "x", true)));
+    const from = Math.max(left, Math.round(plot.valToPos(s.firmUntil / 1000, "x", true)));
     const gap = Math.round(9 * devicePixelRatio);
     const ctx = plot.ctx;
     ctx.save();

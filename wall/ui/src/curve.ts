@@ -19,11 +19,15 @@ function upsert(points: Point[], point: Point): void {
   else points.splice(i, 0, point);
 }
 
+/** While there are fewer windows than these, the axis shows room for so many. */
+const FEW = 60;
+/** What is still open takes at least this share of the axis, to be seen. */
+const SLIVER = 0.02;
+
 export interface Drawn {
-  step: number; // a window, ms
   from: number; // the axis, ms
   to: number;
-  firmUntil: number; // what begins here or later is provisional
+  firmUntil: number; // what is drawn here or later is provisional; Infinity: nothing is
   times: number[]; // s, as the chart wants them
   firm: (number | null)[];
   provisional: (number | null)[];
@@ -38,14 +42,17 @@ export interface Drawn {
 export function drawn(curve: Curve, newest: number, valueOf: (point: Point) => number | null): Drawn {
   const { step, keep } = curve;
   const closed = curve.points.filter((p) => p.s !== "provisional" || p.t + step <= newest);
-  const last = closed.at(-1)?.t ?? curve.points.at(-1)?.t ?? 0;
-  const from = last - (keep - 1) * step;
-  const out: Drawn = { step, from, to: last, firmUntil: last + step, times: [], firm: [], provisional: [], corrected: [] };
+  const last = closed.at(-1)?.t ?? 0;
+  const first = Math.min(closed[0]?.t ?? 0, last - (FEW - 1) * step);
+  const from = Math.max(first, last - (keep - 1) * step);
+  const open = (curve.points.at(-1)?.t ?? 0) > last || closed.at(-1)?.s === "provisional";
+  const to = open ? last + Math.max(step, (last - from) * SLIVER) : last;
+  const out: Drawn = { from, to, firmUntil: open ? last + step / 2 : Infinity, times: [], firm: [], provisional: [], corrected: [] };
   for (const point of closed) {
     const before = out.times.at(-1);
     if (before !== undefined && point.t - before * 1000 > step * 1.5) push(out, before + step / 1000, null);
     push(out, point.t / 1000, valueOf(point), point.s);
-    if (point.s === "provisional" && point.t < out.firmUntil) out.firmUntil = point.t;
+    if (point.s === "provisional") out.firmUntil = Math.min(out.firmUntil, point.t - step / 2);
   }
   join(out);
   return out;

@@ -9,6 +9,7 @@ import { SILENCE } from "./freshness.ts";
 
 const WATCHDOG = 10_000; // an open stream without a frame for so long is dead
 const HIDDEN = 60_000;
+const FRAMES_APART = 500;
 
 /** No frame for SILENCE: what is on the page may be old. */
 export const silent = signal(false);
@@ -21,6 +22,7 @@ let tries = 0;
 let lastFrame = performance.now();
 let openedAt = 0;
 let retry: ReturnType<typeof setTimeout> | undefined;
+let hush: ReturnType<typeof setTimeout> | undefined;
 let hiding: ReturnType<typeof setTimeout> | undefined;
 
 function take(event: MessageEvent<string>): void {
@@ -32,9 +34,16 @@ function take(event: MessageEvent<string>): void {
   tries = 0;
   lastFrame = performance.now();
   everConnected.value = true;
-  silent.value = false;
+  listen();
   setClock(frame.now);
   apply(frame);
+}
+
+/** listen begins the wait for the next frame. */
+function listen(): void {
+  clearTimeout(hush);
+  silent.value = false;
+  hush = setTimeout(() => (silent.value = true), SILENCE);
 }
 
 /** sameBuild reloads the page when the server was replaced, at most once a minute. */
@@ -74,8 +83,7 @@ function again(): void {
 function watch(): void {
   const at = performance.now();
   if (source && at - Math.max(lastFrame, openedAt) > WATCHDOG) again();
-  silent.value = at - lastFrame > SILENCE;
-  tickClock();
+  if (at - lastFrame > FRAMES_APART * 1.5) tickClock(); // frames move it themselves
 }
 
 function onVisibility(): void {
@@ -90,7 +98,8 @@ function onVisibility(): void {
     }, HIDDEN);
   } else if (!source) {
     tries = 0;
-    lastFrame = performance.now(); // back from a rest: connecting, not yet disconnected
+    lastFrame = performance.now();
+    listen(); // back from a rest: connecting, not yet disconnected
     open();
   }
 }
@@ -98,9 +107,10 @@ function onVisibility(): void {
 /** start connects and keeps the page's clock. It is called once. */
 export function start(): void {
   document.addEventListener("visibilitychange", onVisibility);
-  addEventListener("online", () => source?.readyState === EventSource.OPEN || open());
+  addEventListener("online", () => !source && !document.hidden && open());
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && open());
-  setInterval(watch, 500);
+  setInterval(watch, FRAMES_APART);
+  listen();
   open();
 }

@@ -16,7 +16,7 @@ import { Kpis } from "./panels/kpis.tsx";
 import { ProvinceMap } from "./panels/map.tsx";
 import { Orders } from "./panels/orders.tsx";
 import { Ranking } from "./panels/ranking.tsx";
-import { dressPage } from "./settings.ts";
+import { dressPage, kiosk } from "./settings.ts";
 import { shown } from "./status.ts";
 
 function Wall() {
@@ -37,7 +37,17 @@ function Wall() {
   );
 }
 
+/** A picture that stands for days burns in: a kiosk's moves by a pixel every five minutes. */
+function drift(): void {
+  let step = 0;
+  setInterval(() => {
+    step = (step + 1) % 4;
+    document.body.style.translate = `${step % 2}px ${step >> 1}px`;
+  }, 300_000);
+}
+
 dressPage();
+if (kiosk) drift();
 render(<Wall />, document.body);
 titlePage();
 effect(() => {

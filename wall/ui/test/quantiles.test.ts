@@ -1,14 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { tiles } from "../src/provinces.ts";
-import { cuts, stepOf } from "../src/quantiles.ts";
+import { cuts, reachable, stepOf } from "../src/quantiles.ts";
 
 test("five steps hold about equally many", () => {
-  const amounts = Array.from({ length: 34 }, (_, i) => BigInt(i * i));
+  const amounts = Array.from({ length: 34 }, (_, i) => BigInt(i * i + 1));
   const bounds = cuts(amounts, 5);
   const held = [0, 0, 0, 0, 0];
   for (const a of amounts) held[stepOf(a, bounds)]!++;
   assert.deepEqual(held, [6, 7, 7, 7, 7]);
+});
+
+test("zero and what was lost are in the lowest step, and take no step from the others", () => {
+  const bounds = cuts([-3n, 0n, 0n, 0n, 0n, 334n], 5);
+  assert.deepEqual([-3n, 0n, 334n].map((a) => stepOf(a, bounds)), [0, 0, 4]);
+  assert.deepEqual([0, 1, 2, 3, 4].map((i) => reachable(i, bounds)), [true, false, false, false, true]);
+  assert.equal(reachable(0, cuts([0n], 5)), false);
 });
 
 test("equal amounts share a step, and few amounts still have one", () => {

@@ -88,7 +88,7 @@ export function CurvePanel() {
       <small class="facts">
         <span>{computed(() => fact("latest", text.value.latest))}</span> <span>{computed(() => fact("peak", text.value.peak))}</span>
       </small>
-      <small class="key hatched" hidden={computed(() => !shape.value || shape.value.firmUntil > shape.value.to)}>
+      <small class="key hatched" hidden={computed(() => !shape.value?.times.length || shape.value.firmUntil > shape.value.to)}>
         {say((t) => t.provisionalZone)}
       </small>
       <small class="key dotted" hidden={computed(() => !shape.value?.corrected.some((v) => v !== null))}>

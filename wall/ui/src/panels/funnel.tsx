@@ -6,6 +6,8 @@ import { Bar, Card, Empty, say } from "../parts.tsx";
 import { lang } from "../settings.ts";
 import { reading } from "../units.ts";
 
+/** The least length of a step that has anyone in it. */
+const SLIVER = 0.01;
 const order: StepType[] = ["view", "favorite", "cart", "order", "pay"];
 
 /** Users where the feed names them, else events. A step may be larger than the one before. */
@@ -26,7 +28,7 @@ function Row({ type }: { type: StepType }) {
   return (
     <li data-step={type} class={computed(() => (n.value === 0 ? "none" : ""))}>
       <span class="name">{say((t) => t.steps[type])}</span>
-      <Bar share={computed(() => (largest.value > 0 ? n.value / largest.value : 0))} />
+      <Bar share={computed(() => (n.value === 0 ? 0 : Math.max(SLIVER, n.value / largest.value)))} />
       <b>{computed(() => (n.value === 0 ? text.value.noValue : said(n.value)))}</b>
       <small>{computed(() => (n.value === 0 ? "" : (percent(countAmount(n.value), countAmount(first.value), 1) ?? "")))}</small>
     </li>

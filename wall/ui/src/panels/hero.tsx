@@ -48,6 +48,7 @@ const width = computed(() => {
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const LAST = 7; // the last six digits and their comma swap in place: rolling, they could not be read
+const RESTED = 5_000; // ms that a digit must have stood to roll in
 const CHARS = 24;
 
 function Figure() {
@@ -70,11 +71,16 @@ function Figure() {
 }
 
 let before = "";
+const changed: number[] = [];
 /** roll moves the slow, high digits in when they change: the one decorative motion of the wall. */
 function roll(box: HTMLElement, after: string): void {
   if (before.length === after.length && !calm.matches) {
+    const at = performance.now();
     for (let i = 0; i < after.length - LAST; i++) {
       if (before[i] === after[i]) continue;
+      const stood = at - (changed[i] ?? 0);
+      changed[i] = at;
+      if (stood < RESTED) continue;
       box.children[i + 1]?.animate([{ transform: "translateY(0.06em)", opacity: 0.65 }, { transform: "none", opacity: 1 }], { duration: 420, easing: "cubic-bezier(.2,.7,.2,1)" });
     }
   }

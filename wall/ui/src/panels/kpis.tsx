@@ -22,7 +22,9 @@ function count(n: number | null | undefined): Said {
 const inline = (said: Said): string => (said.unit ? `${said.figure} ${said.unit}` : said.figure);
 
 const orders = computed(() => count(values.value?.orders));
-const buyers = computed(() => count(values.value?.buyers));
+/** Payments without a single buyer or piece are of a feed that does not name them: unknown, not 0. */
+const named = (n: number | null | undefined): number | null | undefined => (n === 0 && values.value?.payments ? undefined : n);
+const buyers = computed(() => count(named(values.value?.buyers)));
 
 const averageValue = computed(() => {
   const v = values.value;
@@ -58,7 +60,7 @@ function Figure(props: { id: string; name: ReadonlySignal<string>; value: Readon
 
 export function Kpis() {
   const payments = computed(() => text.value.ordersNote(inline(count(values.value?.payments))));
-  const pieces = computed(() => text.value.buyersNote(inline(count(values.value?.pieces))));
+  const pieces = computed(() => (named(values.value?.pieces) === undefined ? "" : text.value.buyersNote(inline(count(values.value?.pieces)))));
   return (
     <section class="kpis" aria-label={say((t) => t.kpis)}>
       <Figure id="orders" name={say((t) => t.orders)} value={computed(() => orders.value.figure)} unit={computed(() => orders.value.unit)} note={payments} />

@@ -3,7 +3,7 @@ import { amountOf, has, measure, provinces, symbol, text, today, unitNote } from
 import { type Amount, formatExact, group, SCALE } from "../money.ts";
 import { Card, Empty, say, slots } from "../parts.tsx";
 import { type Tile, tileOf, tiles } from "../provinces.ts";
-import { cuts, stepOf } from "../quantiles.ts";
+import { cuts, reachable, stepOf } from "../quantiles.ts";
 import { lang } from "../settings.ts";
 import { short, unitFor } from "../units.ts";
 
@@ -54,7 +54,7 @@ function Legend() {
     <div class="legend" hidden={computed(() => bounds.value.length === 0)}>
       <span class="key none">{say((t) => t.noValue)}</span>
       {slots(STEPS).map((i) => (
-        <span class="key" data-step={i}>
+        <span class="key" data-step={i} hidden={computed(() => !reachable(i, bounds.value))}>
           {span(i)}
         </span>
       ))}
