@@ -34,3 +34,11 @@ func (a *arena) number(n int64, base int) {
 
 // close ends the string.
 func (a *arena) close() string { return a.text.String()[a.begin:] }
+
+// join makes one string of two.
+func (a *arena) join(s, t string) string {
+	a.open(len(s) + len(t))
+	a.string(s)
+	a.string(t)
+	return a.close()
+}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"liushui"
 )
 
 // timeSpec is where an event's time comes from: a column or a template, read
@@ -147,25 +149,25 @@ func (c *clock) read(text string, row int64) (int64, bool) {
 	return t + c.Plus, true
 }
 
+// parseUnix reads unix time in units of ms; decimals of seconds are accepted.
 func parseUnix(s string, unit int64) (int64, bool) {
-	negative := len(s) > 0 && s[0] == '-'
-	if negative {
-		s = s[1:]
-	}
-	if len(s) == 0 || len(s) > 14 {
-		return 0, false
-	}
 	n := int64(0)
 	for i := 0; i < len(s); i++ {
-		if s[i] < '0' || s[i] > '9' {
-			return 0, false
+		if s[i] < '0' || s[i] > '9' || i == 14 {
+			return parseUnixDecimal(s, unit)
 		}
 		n = n*10 + int64(s[i]-'0')
 	}
-	if negative {
-		n = -n
+	return n * unit, s != ""
+}
+
+func parseUnixDecimal(s string, unit int64) (int64, bool) {
+	d, err := parseDecimal(s)
+	if err != nil {
+		return 0, false
 	}
-	return n * unit, true
+	ms, err := d.times(decimal{n: uint64(unit)})
+	return int64(ms / liushui.MoneyScale), err == nil && ms%liushui.MoneyScale == 0
 }
 
 func (c *clock) parse(text string) (int64, bool) {

@@ -122,18 +122,6 @@ func (d decimal) normal(s string) (decimal, error) {
 	return d, nil
 }
 
-// money is the decimal's exact value.
-func (d decimal) money() (liushui.Money, error) {
-	n, err := exact(0, d.n, d.scale)
-	if err != nil {
-		return 0, err
-	}
-	if d.negative {
-		n = -n
-	}
-	return liushui.Money(n), nil
-}
-
 // whole is the value of a whole number.
 func (d decimal) whole() (int64, error) {
 	if d.scale > 0 {

@@ -3,6 +3,7 @@ package source
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"liushui"
@@ -195,7 +196,7 @@ func (c *condition) holds(fields []string) (bool, *defect) {
 	if c.Empty != nil && (strings.TrimSpace(v) == "") != *c.Empty ||
 		c.Equals != nil && v != *c.Equals ||
 		c.StartsWith != nil && !strings.HasPrefix(v, *c.StartsWith) ||
-		c.In != nil && !contains(c.In, v) {
+		c.In != nil && !slices.Contains(c.In, v) {
 		return false, nil
 	}
 	if c.above == nil && c.below == nil {
@@ -209,15 +210,6 @@ func (c *condition) holds(fields []string) (bool, *defect) {
 		return false, numberDefect(c.name, err)
 	}
 	return (c.above == nil || d.compare(*c.above) > 0) && (c.below == nil || d.compare(*c.below) < 0), nil
-}
-
-func contains(list []string, v string) bool {
-	for _, s := range list {
-		if s == v {
-			return true
-		}
-	}
-	return false
 }
 
 // numberDefect says what is wrong with a number; its reason leaves the number out.

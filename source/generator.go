@@ -40,7 +40,8 @@ type Generator struct {
 	made   arena
 	run    string // RunStart in ids
 	visits float64
-	endsAt int64
+	endsAt int64 // ms; 0: never
+	over   bool
 }
 
 // NewGenerator returns a generator at its begin.
@@ -80,12 +81,12 @@ func (g *Generator) Total() int64 { return g.config.Events }
 // Next fills items.
 func (g *Generator) Next(items []Item) (n int, err error) {
 	for n < len(items) {
-		if g.config.Events > 0 && g.items == g.config.Events {
+		if g.over || g.config.Events > 0 && g.items == g.config.Events {
 			break
 		}
 		h := g.happen()
 		if g.endsAt > 0 && h.at >= g.endsAt {
-			g.config.Events = g.items // that was all
+			g.over = true
 			break
 		}
 		g.describe(&h, &items[n])

@@ -202,11 +202,3 @@ func (plan *eventPlan) fill(p *plan, w *row, e *liushui.Event) *defect {
 	}
 	return nil
 }
-
-// join makes one string of two.
-func (a *arena) join(s, t string) string {
-	a.open(len(s) + len(t))
-	a.string(s)
-	a.string(t)
-	return a.close()
-}
