@@ -3,6 +3,8 @@ package kafka_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -127,4 +129,54 @@ func lineApart(b *testing.B) (string, *kafka.Client) {
 		b.Fatal(err)
 	}
 	return p.addr, c
+}
+
+// BenchmarkRestart starts a broker on a full log of 1 GiB: after a kill and
+// after a clean stop, with the most memory that the process ever took.
+func BenchmarkRestart(b *testing.B) {
+	dir := b.TempDir()
+	p := launch(b, dir, "127.0.0.1:0", fmt.Sprintf("LIUSHUI_TEST_RETAIN=%d", 2<<30))
+	c := connect(b, p.addr)
+	ensure(b, c, kafka.Topic{Name: "category", Partitions: 4})
+	w := openWriter(b, c, "category")
+	for records := bulk(4096); ; {
+		if err := w.Write(b.Context(), records, nil); err != nil {
+			b.Fatal(err)
+		}
+		if _, end := extent(b, c, "category"); end > 1<<20 {
+			break
+		}
+	}
+	if err := w.Flush(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	p.kill(b)
+	for _, after := range []string{"kill", "stop"} {
+		b.Run("after="+after, func(b *testing.B) {
+			peak := 0.0
+			for b.Loop() {
+				p := launch(b, dir, "127.0.0.1:0")
+				b.StopTimer()
+				peak = max(peak, mostMemory(b, p.cmd.Process.Pid))
+				if after == "kill" {
+					p.kill(b)
+				} else {
+					p.stop()
+				}
+				b.StartTimer()
+			}
+			b.ReportMetric(peak/(1<<20), "peak-MiB")
+		})
+	}
+}
+
+func mostMemory(b *testing.B, pid int) float64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		b.Skip("no /proc on this system")
+	}
+	_, line, _ := strings.Cut(string(status), "VmHWM:")
+	kib := 0
+	fmt.Sscan(line, &kib)
+	return float64(kib) * 1024
 }

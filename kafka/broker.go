@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime/debug"
+	"strconv"
 	"sync"
 	"syscall"
 
@@ -119,6 +121,13 @@ func (b *Broker) start(listener net.Listener, partitions int) error {
 	if mended {
 		b.log.Info("the broker had not been closed cleanly; its log was mended", "directory", b.dir.path)
 	}
+	// kfake reads the whole log once, a segment of each partition at a time:
+	// collect what it leaves behind early, and give it back.
+	percent := debug.SetGCPercent(20)
+	defer func() {
+		debug.SetGCPercent(percent)
+		debug.FreeOSMemory()
+	}()
 	door := &door{Listener: listener, open: make(chan struct{})}
 	defer close(door.open)
 	cluster, err := kfake.NewCluster(
@@ -130,6 +139,7 @@ func (b *Broker) start(listener net.Listener, partitions int) error {
 		kfake.DefaultNumPartitions(partitions),
 		kfake.WithLogger(brokerLog{b.log}),
 		kfake.BrokerConfigs(map[string]string{
+			"log.segment.bytes":         strconv.FormatInt(b.segmentBytes(partitions), 10),
 			"log.retention.ms":          "-1",         // kfake's own would cut logs to nothing, after which offsets begin anew
 			"offsets.retention.minutes": "2147483647", // a group that rests for a week still holds what it needs
 		}),

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,14 +46,19 @@ func Connect(ctx context.Context, c Config) (*Client, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	client := &Client{brokers: c.Brokers, id: c.ClientID, log: c.Log}
+	client := &Client{id: c.ClientID, log: c.Log}
+	for _, address := range c.Brokers {
+		address, err := hostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		client.brokers = append(client.brokers, address)
+	}
 	var err error
 	if client.kafka, err = client.open(); err != nil {
-		return nil, fmt.Errorf("the broker address %s is no host:port (%v): name it with --brokers: %w", client.address(), err, liushui.ErrMisuse)
+		return nil, fmt.Errorf("connect to Kafka at %s: %w", client.address(), err)
 	}
-	wait, cancel := context.WithTimeout(ctx, connectWait)
-	defer cancel()
-	if err := client.kafka.Ping(wait); err != nil {
+	if err := client.ping(ctx); err != nil {
 		client.kafka.Close()
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -60,6 +66,31 @@ func Connect(ctx context.Context, c Config) (*Client, error) {
 		return nil, fmt.Errorf("no Kafka at %s: %w; start one with `liushui broker`, or name yours with --brokers", client.address(), plain(err))
 	}
 	return client, nil
+}
+
+// hostPort checks an address before it is looked up; a missing port is 9092.
+func hostPort(address string) (string, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil && !strings.Contains(address, ":") {
+		host, port, err = address, "9092", nil
+	}
+	if _, number := strconv.ParseUint(port, 10, 16); err != nil || number != nil || host == "" || port == "0" {
+		return "", fmt.Errorf("%q is not the address of a broker: write host:port after --brokers: %w", address, liushui.ErrMisuse)
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// ping asks each broker in turn for a sign of life. The client is closed to
+// end it: a broker that takes the connection and says nothing holds it longer.
+func (c *Client) ping(ctx context.Context) error {
+	wait, cancel := context.WithTimeout(ctx, connectWait)
+	defer cancel()
+	late := context.AfterFunc(wait, c.kafka.Close)
+	err := c.kafka.Ping(wait)
+	if !late() && err == nil || err != nil && wait.Err() != nil {
+		return fmt.Errorf("no answer within %s: %w", connectWait, wait.Err())
+	}
+	return err
 }
 
 // Close ends the client. Its readers and writers are closed on their own, before it.
@@ -89,12 +120,8 @@ func backoff(fails int) time.Duration {
 
 // plain takes the wrapping off a dial error, so that people read its cause only.
 func plain(err error) error {
-	var dial *net.OpError
-	switch {
-	case errors.As(err, &dial):
+	if dial := (*net.OpError)(nil); errors.As(err, &dial) {
 		return dial.Err
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("no answer within %s: %w", connectWait, err)
 	}
 	return err
 }

@@ -20,12 +20,15 @@ const patience = 30 * time.Second
 func patiently[T any](ctx context.Context, ask func() (T, error)) (T, error) {
 	for began, fails := time.Now(), 1; ; fails++ {
 		answer, err := ask()
-		if err == nil || !passes(err) || ctx.Err() != nil || time.Since(began) > patience {
+		if err != nil && ctx.Err() != nil {
+			return answer, ctx.Err()
+		}
+		if err == nil || !passes(err) || time.Since(began) > patience {
 			return answer, err
 		}
 		select {
 		case <-ctx.Done():
-			return answer, err
+			return answer, ctx.Err()
 		case <-time.After(backoff(fails)):
 		}
 	}

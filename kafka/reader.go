@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -18,6 +19,8 @@ import (
 const (
 	fetchBytes     = 4 << 20
 	fetchPartBytes = 1 << 20
+	// A partition that was held waits for the end of a fetch that finds nothing.
+	fetchWait = 100 * time.Millisecond
 )
 
 // From says where a reader begins; the zero value is the start of the log.
@@ -79,6 +82,7 @@ func (c *Client) Reader(ctx context.Context, name string, from From) (liushui.Re
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // an offset outside the log must be seen, not mended
 		kgo.FetchMaxBytes(fetchBytes),
 		kgo.FetchMaxPartitionBytes(fetchPartBytes),
+		kgo.FetchMaxWait(fetchWait),
 		kgo.MaxConcurrentFetches(2),
 		kgo.WithPools(new(slabs)),
 	)
@@ -183,8 +187,9 @@ func (r *reader) take(ctx context.Context, fetches kgo.Fetches) []liushui.Fetch 
 			for j := range t.Partitions {
 				p := &t.Partitions[j]
 				if n := len(p.Records); n > 0 {
-					got = append(got, liushui.Fetch{Partition: p.Partition, Records: r.feeds.records(p.Records)})
-					r.moved(p.Partition, p.Records[n-1].Offset+1)
+					records := r.feeds.records(p.Records)
+					got = append(got, liushui.Fetch{Partition: p.Partition, Records: records})
+					r.moved(p.Partition, records[n-1].Offset+1)
 				}
 				if p.Err != nil {
 					r.judge(ctx, p.Partition, p.Err)

@@ -179,8 +179,14 @@ type topicInfo struct {
 	starts, ends map[int32]int64
 }
 
-// extent lists a topic's segments, and sees to it that they are small enough
-// to be trimmed: a sixteenth of the bound over all partitions.
+// segmentBytes is how large a segment grows: the newest ones, which are never
+// trimmed, take at most a thirty-second of the bound, and a start, which reads
+// one of each partition at a time, takes little memory.
+func (b *Broker) segmentBytes(partitions int) int64 {
+	return max(64<<10, min(8<<20, b.retain/32/int64(max(partitions, 1))))
+}
+
+// extent lists a topic's segments, and sees to it that they are small enough.
 func (b *Broker) extent(ctx context.Context, name string) ([]segment, topicInfo, error) {
 	info := topicInfo{starts: map[int32]int64{}, ends: map[int32]int64{}}
 	about := b.cluster.TopicInfo(name)
@@ -198,7 +204,7 @@ func (b *Broker) extent(ctx context.Context, name string) ([]segment, topicInfo,
 		}
 		all = append(all, segments...)
 	}
-	want := strconv.FormatInt(max(b.retain/16/int64(max(len(partitions), 1)), 64<<10), 10)
+	want := strconv.FormatInt(b.segmentBytes(len(partitions)), 10)
 	if have := about.Configs["segment.bytes"]; have == nil || *have != want {
 		_, err := b.admin.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Name: "segment.bytes", Value: kmsg.StringPtr(want)}}, name)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -23,10 +24,15 @@ type Topic struct {
 	Results    bool // exactly one partition, never compacted: its order is the order of results
 }
 
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
+
 // EnsureTopic makes a topic where it is missing and reports whether it did. One
 // that exists is taken as it is, but a results topic of more than one
 // partition or with compaction is refused.
 func (c *Client) EnsureTopic(ctx context.Context, t Topic) (created bool, err error) {
+	if !topicName.MatchString(t.Name) || t.Name == "." || t.Name == ".." {
+		return false, fmt.Errorf("%q cannot be a topic's name: take 1 to 249 of a-z A-Z 0-9 . _ -: %w", t.Name, liushui.ErrMisuse)
+	}
 	if t.Results {
 		t.Partitions = 1
 	}
@@ -76,20 +82,13 @@ func (c *Client) create(ctx context.Context, t Topic) (bool, error) {
 	case errors.Is(err, kerr.TopicAlreadyExists):
 		return false, nil
 	case errors.Is(err, kerr.InvalidTopicException):
-		return false, fmt.Errorf("%q cannot be a topic's name (%s): %w", t.Name, words(made.ErrMessage, err), liushui.ErrMisuse)
+		return false, fmt.Errorf("topic %s cannot be made (is there one whose name differs in . and _ only?): %w", t.Name, liushui.ErrMisuse)
 	case err != nil && made.ErrMessage != "":
 		return false, fmt.Errorf("create topic %s: %w (%s)", t.Name, err, made.ErrMessage)
 	case err != nil:
 		return false, fmt.Errorf("create topic %s: %w", t.Name, err)
 	}
 	return true, nil
-}
-
-func words(message string, err error) string {
-	if message != "" {
-		return message
-	}
-	return err.Error()
 }
 
 // awaitTopic waits until the brokers know a topic that was just made.
