@@ -141,10 +141,22 @@ func ParseJob(name, text string) (*Job, error) {
 	return j, nil
 }
 
-// decodeStrict is the one YAML reader of jobs.
-func decodeStrict(text string, into any) error {
+// decodeStrict is the one YAML reader, of jobs and of ReadYAML.
+func decodeStrict(text string, into any) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil { // the library does so on some malformed texts
+			err = fmt.Errorf("this YAML cannot be read: %v", fault)
+		}
+	}()
+	text = strings.TrimPrefix(text, "\ufeff") // as some editors on Windows begin a file
 	d := yaml.NewDecoder(strings.NewReader(text), yaml.Strict(), yaml.UseOrderedMap())
-	if err := d.Decode(into); err != nil && !errors.Is(err, io.EOF) {
+	if err = d.Decode(into); err == nil {
+		var second any
+		if err = d.Decode(&second); err == nil {
+			return errors.New("a second document after ---; want one document")
+		}
+	}
+	if !errors.Is(err, io.EOF) {
 		return errors.New(strings.TrimSpace(yaml.FormatError(err, false, false)))
 	}
 	return nil

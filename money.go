@@ -95,18 +95,18 @@ func parseDecimal[T string | []byte](s T, places int) (int64, error) {
 	}
 	for ; shift > 0; shift-- {
 		hi, lo := bits.Mul64(n, 10)
-		if hi != 0 || lo > 1<<63-1 {
+		if hi != 0 || lo > 1<<63 {
 			return 0, fmt.Errorf("number %.40q: %w", string(s), ErrTooLarge)
 		}
 		n = lo
 	}
-	if n > 1<<63-1 {
-		return 0, fmt.Errorf("number %.40q: %w", string(s), ErrTooLarge)
-	}
-	if negative {
+	switch {
+	case negative && n <= 1<<63:
 		return -int64(n), nil
+	case !negative && n < 1<<63:
+		return int64(n), nil
 	}
-	return int64(n), nil
+	return 0, fmt.Errorf("number %.40q: %w", string(s), ErrTooLarge)
 }
 
 // parseExponent reads the digits after an e; what is far outside int64's range
