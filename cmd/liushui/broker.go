@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -39,10 +40,10 @@ keeps its log on disk and syncs every batch.`,
 		},
 	}
 	topics.bindNames(c)
-	c.Flags().Var(&listen, "listen", "`host:port` to listen on")
+	c.Flags().Var(&listen, "listen", "where the broker is")
 	c.Flags().StringVar(&data, "data", defaultData, "data `directory`; the log is in its folder broker")
-	c.Flags().Var(&retain, "retain", "`size` of events to keep, and as much again of results and of dead letters")
-	c.Flags().IntVar(&partitions, "partitions", 4, "partitions of topics that a client makes without saying how many")
+	c.Flags().Var(&retain, "retain", "events to keep, and as much again of results and of dead letters")
+	c.Flags().IntVar(&partitions, "partitions", 4, "`number` of partitions of topics that a client makes without saying how many")
 	c.Flags().StringArrayVar(&forget, "forget", nil, "forget the position of this `group`, so that the log no longer waits for it")
 	return c
 }
@@ -59,11 +60,12 @@ func (p *program) runBroker(ctx context.Context, config kafka.BrokerConfig, forg
 		return err
 	}
 	defer broker.Close()
+	fmt.Fprintln(p.stdout, "the broker is at", broker.Addr())
 	for _, group := range forget {
 		if err := broker.Forget(ctx, group); err != nil {
 			return err
 		}
 		p.log.Info("forgot a group", "group", group)
 	}
-	return runLine(ctx, false, station{name: "broker", run: broker.Run})
+	return p.runLine(ctx, false, station{name: "broker", run: broker.Run})
 }

@@ -65,16 +65,15 @@ func looksLikeJob(name string) (bool, error) {
 		switch key, _, _ := strings.Cut(line, ":"); key {
 		case "job", "statistics", "lateness", "corrections", "currency":
 			return true, nil
-		case "csv", "events", "lookups":
+		case "csv", "event", "events", "lookups":
 			return false, nil
 		}
 	}
-	return false, misuse("%s: neither a job (with the keys job and statistics) nor a mapping (csv and events)", name)
+	return false, misuse("%s: neither a job (with the keys job and statistics) nor a mapping (with events)", name)
 }
 
 func (p *program) checkJob(name string) error {
-	f := jobFlag(name)
-	job, err := f.load()
+	job, err := loadJob("", nameFlag(name))
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (d *directory) file(name string) string { return filepath.Join(d.path, name
 
 const feedFile = "feed.json"
 
-// openDirectory makes or takes up a data directory for a feed. One that another
+// openDirectory makes a data directory, or opens it again. One that another
 // process uses, or that holds another feed, is refused by name.
 func openDirectory(path string, f feed) (_ *directory, err error) {
 	if err := checkEmpty(path); err != nil {
@@ -85,7 +85,7 @@ func openDirectory(path string, f feed) (_ *directory, err error) {
 	if d.lock, err = lockFile(d.file("lock")); err != nil {
 		return nil, fmt.Errorf("%s: %w; stop that one, or name another with --data", path, err)
 	}
-	if err := d.takeFeed(f); err != nil {
+	if err := d.check(f); err != nil {
 		d.close()
 		return nil, err
 	}
@@ -110,15 +110,11 @@ func checkEmpty(path string) error {
 	return misuse("--data %s holds files, but no data of `liushui up`; name an empty or a new directory", path)
 }
 
-// takeFeed writes down whose directory this is, or compares.
-func (d *directory) takeFeed(f feed) error {
+// check compares the feed with the one that the directory was taken for.
+func (d *directory) check(f feed) error {
 	text, err := os.ReadFile(d.file(feedFile))
 	if errors.Is(err, os.ErrNotExist) {
-		text, err = json.Marshal(f)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(d.file(feedFile), append(text, '\n'), 0o644)
+		return nil
 	} else if err != nil {
 		return err
 	}
@@ -131,6 +127,19 @@ func (d *directory) takeFeed(f feed) error {
 			d.path, held, f)
 	}
 	return nil
+}
+
+// take writes down which feed the directory holds from now on: wholly or not at all.
+func (d *directory) take(f feed) error {
+	text, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	aside := d.file(feedFile + ".new")
+	if err := os.WriteFile(aside, append(text, '\n'), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(aside, d.file(feedFile))
 }
 
 // lockFile holds a file for this process until it is closed or the process ends.

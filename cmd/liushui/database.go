@@ -26,22 +26,15 @@ func (f *databaseFlags) bind(c *cobra.Command, usage string) {
 // databaseFile is the database of a data directory.
 const databaseFile = "liushui.db"
 
-// inDirectory names the database of a data directory where no flag names one.
-func (f *databaseFlags) inDirectory(path string) {
-	if f.dsn == "" {
-		f.dsn = "sqlite:" + filepath.Join(path, databaseFile)
-	}
-}
+// databaseIn names the database of a data directory.
+func databaseIn(path string) (dsn string) { return "sqlite:" + filepath.Join(path, databaseFile) }
 
-// make is inDirectory for the command that writes it: the directory is made.
-func (f *databaseFlags) make(path string) error {
-	if f.dsn == "" {
-		if err := os.MkdirAll(path, 0o755); err != nil {
-			return misuse("--data %s: %w", path, reason(err))
-		}
+// makeDatabaseIn makes the data directory, and names the database in it.
+func makeDatabaseIn(path string) (dsn string, err error) {
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return "", misuse("--data %s: %w", path, reason(err))
 	}
-	f.inDirectory(path)
-	return nil
+	return databaseIn(path), nil
 }
 
 // databaseConfig is the store's configuration, with the password read.
@@ -103,7 +96,9 @@ func (p *program) openToRead(ctx context.Context, f *databaseFlags, data string)
 		}
 		data = newest
 	}
-	f.inDirectory(data)
+	if f.dsn == "" {
+		f.dsn = databaseIn(data)
+	}
 	c, err := p.databaseConfig(f)
 	if err != nil {
 		return nil, err

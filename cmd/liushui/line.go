@@ -26,7 +26,7 @@ const stopWithin = 4500 * time.Millisecond
 // runLine runs the stations until ctx is done, one fails, or, where drain is
 // set, all is done. It stops them in their order, so that each one still takes
 // what the one before sent last.
-func runLine(ctx context.Context, drain bool, stations ...station) error {
+func (p *program) runLine(ctx context.Context, drain bool, stations ...station) error {
 	active, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	limit := make(chan struct{})
@@ -51,8 +51,13 @@ func runLine(ctx context.Context, drain bool, stations ...station) error {
 		return cause
 	}
 	for _, r := range started {
-		if *r.err != nil && !errors.Is(*r.err, context.Canceled) {
-			return fmt.Errorf("%s: %w", r.name, *r.err)
+		switch err := *r.err; {
+		case err == nil, errors.Is(err, context.Canceled):
+		case errors.Is(err, context.DeadlineExceeded):
+			// Kafka or the database is away. Every part goes on from what was acknowledged.
+			p.log.Warn("stopped without an answer; the next start makes good what is missing", "part", r.name, "error", err)
+		default:
+			return fmt.Errorf("%s: %w", r.name, err)
 		}
 	}
 	return ctx.Err()

@@ -14,16 +14,16 @@ import (
 
 // engineFlags are what an engine may be told.
 type engineFlags struct {
-	job      jobFlag
+	job      nameFlag
 	every    time.Duration
 	maxAhead time.Duration
 }
 
 func (f *engineFlags) bind(c *cobra.Command) {
 	f.job = liushui.DefaultJob
-	c.Flags().Var(&f.job, "job", "what to compute: a built-in job's `name`, or a file")
-	c.Flags().DurationVar(&f.every, "every", 100*time.Millisecond, "a changed figure is sent at most this often")
-	c.Flags().DurationVar(&f.maxAhead, "max-ahead", 5*time.Minute, "an event whose time is further ahead of its arrival is bad")
+	c.Flags().Var(&f.job, "job", "what to compute: a built-in job, or a file")
+	c.Flags().DurationVar(&f.every, "every", 100*time.Millisecond, "`time` between two results of a figure, at least")
+	c.Flags().DurationVar(&f.maxAhead, "max-ahead", 5*time.Minute, "`time` that an event may be ahead of its arrival; more is bad")
 }
 
 func (f *engineFlags) check() error {
@@ -54,7 +54,7 @@ stop or a crash, without losing or doubling anything.`,
   liushui process --exit-when-done     # up to what the topic holds now`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			job, err := flags.job.load()
+			job, err := loadJob("--job ", flags.job)
 			if err != nil {
 				return err
 			}
@@ -77,13 +77,13 @@ stop or a crash, without losing or doubling anything.`,
 				return err
 			}
 			defer e.close()
-			return runLine(c.Context(), exitWhenDone, e.station())
+			return p.runLine(c.Context(), exitWhenDone, e.station())
 		},
 	}
 	topics.bind(c)
 	flags.bind(c)
-	c.Flags().Var(&engine, "engine", "which `engine` computes: native")
-	c.Flags().Var(&from, "from", "earliest: forget the state, and compute from the log's start")
+	c.Flags().Var(&engine, "engine", "what computes: native")
+	c.Flags().Var(&from, "from", "forget the state, and compute from the log's start")
 	c.Flags().StringVar(&data, "data", defaultData, "data `directory`; the engine's state is in its folder native")
 	c.Flags().BoolVar(&exitWhenDone, "exit-when-done", false, "exit at the end offsets found at the start")
 	return c

@@ -17,16 +17,17 @@ import (
 
 // sourceFlags say what is sent, and how fast.
 type sourceFlags struct {
-	csv, mapping string
-	demo         bool
-	speed, rate  string
-	asIfNow      bool
-	loop         bool
-	maxBad       percentFlag
-	rejects      string
-	seed         uint64
-	events       int64
-	partitions   int
+	csv         string
+	mapping     nameFlag
+	demo        bool
+	speed, rate string
+	asIfNow     bool
+	loop        bool
+	maxBad      percentFlag
+	rejects     string
+	seed        uint64
+	events      int64
+	partitions  int
 
 	pace     source.Pace
 	shopRate float64 // of the demo, events a second; 0: the generator's own
@@ -37,17 +38,17 @@ func (f *sourceFlags) bind(c *cobra.Command) {
 	f.maxBad = source.DefaultMaxBad
 	flags := c.Flags()
 	flags.StringVar(&f.csv, "csv", "", "replay this CSV `file`")
-	flags.StringVar(&f.mapping, "mapping", "", "how its rows become events: a built-in mapping's `name`, or a file")
+	flags.Var(&f.mapping, "mapping", "how its rows become events: a built-in mapping, or a file")
 	flags.BoolVar(&f.demo, "demo", false, "send a generated day, without end")
-	flags.StringVar(&f.speed, "speed", "", "`times` real, such as 60, or max (default: 1)")
+	flags.StringVar(&f.speed, "speed", "", "how many `times` real, such as 60, or max (default: 1)")
 	flags.StringVar(&f.rate, "rate", "", "a steady rate instead, such as `500/s`; of the demo: how busy its shop is")
 	flags.BoolVar(&f.asIfNow, "as-if-now", false, "an event's time is the moment it is sent")
 	flags.BoolVar(&f.loop, "loop", false, "begin the file anew at its end, at later times")
-	flags.Var(&f.maxBad, "max-bad", "`share` of bad rows that is borne")
+	flags.Var(&f.maxBad, "max-bad", "share of bad rows that is borne")
 	flags.StringVar(&f.rejects, "rejects", "", "`file` for the bad rows (default: rejects-FILE.csv in --data)")
 	flags.Uint64Var(&f.seed, "seed", 0, "another demo for each `number`")
 	flags.Int64Var(&f.events, "events", 0, "end the demo after this `number` of events (default: never)")
-	flags.IntVar(&f.partitions, "partitions", 4, "partitions of the topic of events, where it is made")
+	flags.IntVar(&f.partitions, "partitions", 4, "`number` of partitions of the topic of events, where it is made")
 }
 
 // check settles mapping and pace; demoByDefault where naming nothing means the demo.
@@ -76,7 +77,7 @@ func (f *sourceFlags) check(demoByDefault bool) (err error) {
 	if f.pace, err = source.ParsePace(f.speed, f.rate); err != nil {
 		return err
 	}
-	f.maps, err = source.LoadMapping(f.mapping)
+	f.maps, err = source.LoadMapping(string(f.mapping))
 	return err
 }
 
@@ -114,7 +115,7 @@ func (f *sourceFlags) feed(ctx context.Context, p *program) (feed, error) {
 func (p *program) produceCommand() *cobra.Command {
 	var topics topicFlags
 	var flags sourceFlags
-	job := jobFlag(liushui.DefaultJob)
+	job := nameFlag(liushui.DefaultJob)
 	var data string
 	c := &cobra.Command{
 		Use:   "produce",
@@ -129,7 +130,7 @@ order of their times, or a generated day. A replay that was stopped goes on wher
 			if err := flags.check(false); err != nil {
 				return err
 			}
-			j, err := job.load()
+			j, err := loadJob("--job ", job)
 			if err != nil {
 				return err
 			}
@@ -137,6 +138,12 @@ order of their times, or a generated day. A replay that was stopped goes on wher
 			if err != nil {
 				return err
 			}
+			dir := filepath.Join(data, "produce")
+			events, err := p.openSource(c.Context(), &flags, filepath.Join(dir, "rejects-"+f.file()+".csv"))
+			if err != nil {
+				return err
+			}
+			defer closeSource(events)
 			client, err := p.connect(c.Context(), &topics, "liushui-produce")
 			if err != nil {
 				return err
@@ -145,17 +152,18 @@ order of their times, or a generated day. A replay that was stopped goes on wher
 			if newest := p.newestJob(c.Context(), client, string(topics.results)); newest != nil {
 				j = newest
 			}
-			pr, err := p.openProducer(c.Context(), client, &topics, &flags, filepath.Join(data, "produce"), f, j)
+			pr, err := p.openProducer(c.Context(), client, &topics, flags.partitions, source.ProduceConfig{
+				Source: events, Pace: flags.pace, Corrections: j.Corrections, ResumeFile: filepath.Join(dir, "resume-"+f.file()+".json")})
 			if err != nil {
 				return err
 			}
 			defer pr.close()
-			return runLine(c.Context(), true, pr.station())
+			return p.runLine(c.Context(), true, pr.station())
 		},
 	}
 	topics.bind(c)
 	flags.bind(c)
-	c.Flags().Var(&job, "job", "the job whose corrections bound how far is sent ahead, until the results name one: a `name`, or a file")
+	c.Flags().Var(&job, "job", "whose corrections bound how far is sent ahead, until the results name a job")
 	c.Flags().StringVar(&data, "data", defaultData, "data `directory`; resume points and rejects are in its folder produce")
 	return c
 }
@@ -166,15 +174,14 @@ type producer struct {
 	*source.Producer
 	client  *kafka.Client
 	topics  *topicFlags
-	source  source.Source
 	events  liushui.Writer
 	results liushui.Writer
 	ends    map[int32]int64 // when finished: the end offsets of the events
 }
 
-// openProducer makes the topic of events where it is missing, and opens the source.
-func (p *program) openProducer(ctx context.Context, client *kafka.Client, topics *topicFlags, flags *sourceFlags, dir string, f feed, job *liushui.Job) (_ *producer, err error) {
-	for _, t := range []kafka.Topic{{Name: string(topics.events), Partitions: flags.partitions}, {Name: string(topics.results), Results: true}} {
+// openProducer makes the topics that it writes where they are missing; c lacks what Kafka gives.
+func (p *program) openProducer(ctx context.Context, client *kafka.Client, topics *topicFlags, partitions int, c source.ProduceConfig) (_ *producer, err error) {
+	for _, t := range []kafka.Topic{{Name: string(topics.events), Partitions: partitions}, {Name: string(topics.results), Results: true}} {
 		if _, err := client.EnsureTopic(ctx, t); err != nil {
 			return nil, err
 		}
@@ -191,27 +198,23 @@ func (p *program) openProducer(ctx context.Context, client *kafka.Client, topics
 	if pr.results, err = client.Writer(ctx, string(topics.results)); err != nil {
 		return nil, err
 	}
-	id, err := client.TopicID(ctx, string(topics.events))
-	if err != nil {
+	if c.TopicID, err = client.TopicID(ctx, string(topics.events)); err != nil {
 		return nil, err
 	}
-	if pr.source, err = p.openSource(ctx, flags, dir, f); err != nil {
-		return nil, err
-	}
-	pr.Producer, err = source.NewProducer(source.ProduceConfig{Source: pr.source, Writer: pr.events, Pace: flags.pace,
-		Corrections: job.Corrections, ResumeFile: filepath.Join(dir, "resume-"+f.file()+".json"), TopicID: id, Log: p.log})
+	c.Writer, c.Log = pr.events, p.log
+	pr.Producer, err = source.NewProducer(c)
 	return pr, err
 }
 
-// openSource reads the file, or begins a demo.
-func (p *program) openSource(ctx context.Context, flags *sourceFlags, dir string, f feed) (source.Source, error) {
+// openSource reads the file, or begins a demo. rejects is where bad rows go when no flag says.
+func (p *program) openSource(ctx context.Context, flags *sourceFlags, rejects string) (source.Source, error) {
 	if flags.csv == "" {
 		return source.NewGenerator(source.GeneratorConfig{Seed: flags.seed, Events: flags.events,
 			Rate: flags.shopRate, Flat: flags.shopRate > 0, RunStart: time.Now().UnixMilli()}), nil
 	}
 	c := flags.replay(p)
 	if c.RejectsFile == "" {
-		c.RejectsFile = filepath.Join(dir, "rejects-"+f.file()+".csv")
+		c.RejectsFile = rejects
 	}
 	reading := p.newMeter("reading "+flags.csv, "bytes")
 	defer reading.close()
@@ -219,14 +222,18 @@ func (p *program) openSource(ctx context.Context, flags *sourceFlags, dir string
 	return source.OpenReplay(ctx, c)
 }
 
+// closeSource closes the file that a replay reads.
+func closeSource(s source.Source) {
+	if file, ok := s.(*source.Replay); ok {
+		file.Close()
+	}
+}
+
 func (pr *producer) close() {
 	for _, w := range []liushui.Writer{pr.events, pr.results} {
 		if w != nil {
 			w.Close()
 		}
-	}
-	if file, ok := pr.source.(*source.Replay); ok && file != nil {
-		file.Close()
 	}
 }
 

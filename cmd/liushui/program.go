@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -19,7 +20,7 @@ import (
 type program struct {
 	env    map[string]string
 	stdout io.Writer // results
-	stderr io.Writer // logs, progress and errors
+	stderr *screen   // logs, progress and errors
 	log    *slog.Logger
 }
 
@@ -33,13 +34,13 @@ const (
 // run executes one command line and returns its exit code. When ctx is done the
 // command stops cleanly, which is no failure.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	p := &program{env: map[string]string{}, stdout: stdout, stderr: stderr}
+	p := &program{env: map[string]string{}, stdout: stdout, stderr: newScreen(stderr)}
 	for _, e := range environ {
 		name, value, _ := strings.Cut(e, "=")
 		p.env[name] = value
 	}
 	root := p.command()
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // nil would be the process's own
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
@@ -74,7 +75,14 @@ type misuseError struct{ error }
 
 func (e misuseError) Unwrap() []error { return []error{e.error, liushui.ErrMisuse} }
 
+// setUp is what cobra keeps for the whole process.
+var setUp = sync.OnceFunc(func() {
+	cobra.EnableCommandSorting = false // the line's order is the order of help
+	cobra.AddTemplateFunc("plainFlags", plainFlags)
+})
+
 func (p *program) command() *cobra.Command {
+	setUp()
 	var logs logFlag
 	var showVersion bool
 	root := &cobra.Command{
@@ -110,13 +118,20 @@ Every flag also reads an environment variable: --exit-when-done is LIUSHUI_EXIT_
 		},
 	}
 	root.Flags().BoolVar(&showVersion, "version", false, "print the version")
-	root.PersistentFlags().Var(&logs, "log-format", "logs as text or json")
+	root.PersistentFlags().Var(&logs, "log-format", "how logs look")
 	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", " | plainFlags"))
 	root.AddCommand(p.upCommand(), p.brokerCommand(), p.produceCommand(), p.processCommand(), p.storeCommand(),
 		p.serveCommand(), p.queryCommand(), p.checkCommand(), p.versionCommand(), p.docsCommand())
-	cobra.EnableCommandSorting = false
 	return root
+}
+
+// plainFlags lists flags; that one without a value may also be given true or
+// false is more than a reader wants to know.
+func plainFlags(flags *pflag.FlagSet) string {
+	const choice = "[=true|false]"
+	return strings.ReplaceAll(flags.FlagUsages(), choice, strings.Repeat(" ", len(choice)))
 }
 
 // knownCommand names a command that does not exist.
@@ -215,7 +230,7 @@ func (f *logFlag) logger(w io.Writer) *slog.Logger {
 func plain(groups []string, a slog.Attr) slog.Attr {
 	switch {
 	case len(groups) > 0:
-	case a.Key == slog.TimeKey:
+	case a.Key == slog.TimeKey && a.Value.Kind() == slog.KindTime:
 		return slog.String(a.Key, a.Value.Time().Format("15:04:05"))
 	case a.Key == slog.LevelKey && a.Value.Any() == slog.LevelInfo:
 		return slog.Attr{}

@@ -61,11 +61,11 @@ Without --data and --database it reads the newest data directory under ./liushui
 	c.Flags().StringVar(&q.window, "window", "", "`size` of the windows, such as 1s, 1m, 1h or 1d (default: 1d, or the largest there is)")
 	c.Flags().StringVar(&q.from, "from", "", "first window's begin: a `time` such as 2020-02-01 or 2020-02-01T10:00")
 	c.Flags().StringVar(&q.to, "to", "", "only windows that begin before this `time`")
-	c.Flags().Var(&q.where, "where", "only rows with this `field=value`, such as province=上海; several times: all of them; nothing after = is unknown")
+	c.Flags().Var(&q.where, "where", "only rows where it holds, such as province=上海; may be repeated; nothing after = is unknown")
 	c.Flags().IntVar(&q.top, "top", 0, "only the `N` highest rows, by --by")
 	c.Flags().StringVar(&q.by, "by", "", "`measure` that --top orders by")
 	c.Flags().IntVar(&q.limit, "limit", 0, "at most `N` rows")
-	c.Flags().Var(&q.format, "format", "table, csv or json")
+	c.Flags().Var(&q.format, "format", "how to write the rows")
 	c.Flags().StringVar(&data, "data", "", "data `directory` of `liushui up`")
 	database.bind(c, "`DSN` of the store: sqlite:PATH or mysql://user@host:3306/db")
 	return c

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
-	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -64,13 +63,13 @@ says that the history is missing.`,
 				return err
 			}
 			fmt.Fprintln(p.stdout, "the wall is at", s.address())
-			return runLine(c.Context(), false, s.station())
+			return p.runLine(c.Context(), false, s.station())
 		},
 	}
 	topics.bind(c)
 	database.bind(c, "`DSN` of the store: sqlite:PATH or mysql://user@host:3306/db (default: none, the history is missing)")
-	c.Flags().Var(&listen, "listen", "`host:port` of the wall")
-	c.Flags().DurationVar(&expectEvery, "expect-every", 0, "a live feed without an event for this long is an alarm (default: never)")
+	c.Flags().Var(&listen, "listen", "where the wall is")
+	c.Flags().DurationVar(&expectEvery, "expect-every", 0, "`time` without an event after which a live feed is an alarm (default: never)")
 	return c
 }
 
@@ -126,6 +125,9 @@ func (s *server) followResults(ctx context.Context, client *kafka.Client) error 
 	if err := s.awaitTopic(ctx, client, "--results", topic, "process"); err != nil {
 		return err
 	}
+	if _, err := client.EnsureTopic(ctx, kafka.Topic{Name: topic, Results: true}); err != nil {
+		return err
+	}
 	from, err := s.load(ctx)
 	if err != nil {
 		return err
@@ -166,7 +168,7 @@ func (s *server) load(ctx context.Context) (kafka.From, error) {
 			return kafka.From{}, nil
 		case err == nil:
 			return kafka.From{Offsets: map[int32]int64{0: offset}, TopicID: id}, nil
-		case ctx.Err() != nil, errors.Is(err, liushui.ErrMisuse):
+		case ctx.Err() != nil, mustMend(err):
 			return kafka.From{}, err
 		case !waited:
 			s.log.Warn("waiting for the history: " + oneLine(err))
@@ -233,7 +235,7 @@ type history struct {
 	store  *store.Store
 }
 
-// openHistory opens the database, or leaves it for later where only its file is missing.
+// openHistory opens the database, or leaves it for later where the store has not made it yet.
 func (p *program) openHistory(ctx context.Context, f *databaseFlags) (*history, error) {
 	config, err := p.databaseConfig(f)
 	if err != nil {
@@ -241,25 +243,22 @@ func (p *program) openHistory(ctx context.Context, f *databaseFlags) (*history, 
 	}
 	config.ReadOnly = true
 	h := &history{config: config}
-	if _, err := h.opened(ctx); err != nil && errors.Is(err, liushui.ErrMisuse) {
+	if _, err := h.opened(ctx); mustMend(err) {
 		return nil, err
 	}
 	return h, nil
 }
 
-// errNoFile means that the store has not made its file yet.
-var errNoFile = errors.New("does not exist yet; `liushui store` makes it")
+// mustMend reports whether waiting for a history is in vain.
+func mustMend(err error) bool {
+	return errors.Is(err, liushui.ErrMisuse) && !errors.Is(err, fs.ErrNotExist)
+}
 
 func (h *history) opened(ctx context.Context) (*store.Store, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.store != nil {
 		return h.store, nil
-	}
-	if file, ok := strings.CutPrefix(h.config.DSN, "sqlite:"); ok {
-		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) && file != "" {
-			return nil, fmt.Errorf("%s %w", file, errNoFile)
-		}
 	}
 	s, err := store.Open(ctx, h.config)
 	if err == nil {

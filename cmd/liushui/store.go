@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -30,12 +29,14 @@ A database that is away is waited for.`,
   liushui store --database mysql://shop@db:3306/liushui --database-password-file /run/secrets/db`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := database.make(data); err != nil {
-				return err
-			}
 			config, err := p.databaseConfig(&database)
 			if err != nil {
 				return err
+			}
+			if config.DSN == "" {
+				if config.DSN, err = makeDatabaseIn(data); err != nil {
+					return err
+				}
 			}
 			config.Keep, config.Adopt = keep, adopt
 			db, err := store.Open(c.Context(), config)
@@ -56,12 +57,12 @@ A database that is away is waited for.`,
 				return err
 			}
 			defer k.close()
-			return runLine(c.Context(), false, k.station())
+			return p.runLine(c.Context(), false, k.station())
 		},
 	}
 	topics.bind(c)
 	database.bind(c, "`DSN`: sqlite:PATH or mysql://user@host:3306/db (default: liushui.db in --data)")
-	c.Flags().Var(&keep, "keep", "drop rows of a `window` size at an age, such as 1s=7d; several times; by default all are kept")
+	c.Flags().Var(&keep, "keep", "drop rows of a window size at an age, such as 1s=7d; may be repeated; by default all are kept")
 	c.Flags().BoolVar(&adopt, "adopt", false, "start anew with the topic as it is now, where it is not the one that was read before")
 	c.Flags().StringVar(&data, "data", defaultData, "data `directory` of the embedded database")
 	return c
@@ -72,19 +73,20 @@ const storeGroup = "liushui-store"
 
 // keeper takes results into the store.
 type keeper struct {
+	*program
 	client  *kafka.Client
 	topic   string
 	store   *store.Store
 	reader  liushui.Reader
 	next    atomic.Int64 // offset of the next record to take
 	results atomic.Int64 // results taken by this process
+	failing bool         // the newest commit failed
 }
 
 // openKeeper takes up the results where the store stands.
 func (p *program) openKeeper(ctx context.Context, client *kafka.Client, topic string, db *store.Store) (*keeper, error) {
-	k := &keeper{client: client, topic: topic, store: db}
-	id, offset, err := db.Position(ctx)
-	if err != nil {
+	k := &keeper{program: p, client: client, topic: topic, store: db}
+	if _, err := client.EnsureTopic(ctx, kafka.Topic{Name: topic, Results: true}); err != nil {
 		return nil, err
 	}
 	now, err := client.TopicID(ctx, topic)
@@ -98,7 +100,8 @@ func (p *program) openKeeper(ctx context.Context, client *kafka.Client, topic st
 	if err := db.Begin(ctx, now, ends[0].Start, ends[0].End); err != nil {
 		return nil, err
 	}
-	if id, offset, err = db.Position(ctx); err != nil {
+	id, offset, err := db.Position(ctx)
+	if err != nil {
 		return nil, err
 	}
 	k.next.Store(offset)
@@ -114,7 +117,7 @@ func (k *keeper) station() station {
 
 // run takes records as they come, until ctx is done.
 func (k *keeper) run(ctx context.Context) error {
-	committed := time.Time{}
+	committed := time.Now()
 	for {
 		fetches, err := k.reader.Poll(ctx)
 		if err != nil {
@@ -127,10 +130,8 @@ func (k *keeper) run(ctx context.Context) error {
 			k.count(f.Records)
 		}
 		if time.Since(committed) > time.Second {
+			k.commit(ctx)
 			committed = time.Now()
-			if err := k.commit(ctx); err != nil {
-				return err
-			}
 		}
 	}
 }
@@ -147,13 +148,18 @@ func (k *keeper) count(records []liushui.Record) {
 }
 
 // commit shows the store's place in Kafka, where the embedded broker looks for
-// what it may trim.
-func (k *keeper) commit(ctx context.Context) error {
-	err := k.reader.Commit(ctx, storeGroup, map[int32]int64{0: k.next.Load()})
-	if err != nil {
-		return fmt.Errorf("commit the store's place as %s: %w", storeGroup, err)
+// what it may trim. It is no resume point: one that fails is made good by the next.
+func (k *keeper) commit(ctx context.Context) {
+	within, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	err := k.reader.Commit(within, storeGroup, map[int32]int64{0: k.next.Load()})
+	if failing := err != nil && ctx.Err() == nil; failing != k.failing {
+		if k.failing = failing; failing {
+			k.log.Warn("Kafka did not take the store's place; trying again", "group", storeGroup, "error", err)
+		} else {
+			k.log.Info("Kafka takes the store's place again", "group", storeGroup)
+		}
 	}
-	return nil
 }
 
 // drained waits until all results that are in the topic now are in the tables.

@@ -25,14 +25,14 @@ type topicFlags struct {
 func (f *topicFlags) bind(c *cobra.Command) {
 	f.brokers = brokersFlag{"127.0.0.1:9092"}
 	f.bindNames(c)
-	c.Flags().Var(&f.brokers, "brokers", "`host:port`s of Kafka, separated by commas")
+	c.Flags().Var(&f.brokers, "brokers", "where Kafka is; several addresses are separated by commas")
 }
 
 // bindNames is for a command that has Kafka in itself.
 func (f *topicFlags) bindNames(c *cobra.Command) {
 	f.events, f.results = liushui.TopicEvents, liushui.TopicResults
-	c.Flags().Var(&f.events, "topic", "`topic` of the events")
-	c.Flags().Var(&f.results, "results", "`topic` of the results")
+	c.Flags().Var(&f.events, "topic", "where events are")
+	c.Flags().Var(&f.results, "results", "where results are")
 }
 
 // deadLetters is the topic of what could not be counted: category_deadletter.
@@ -79,9 +79,11 @@ func (f *topicFlag) Set(s string) error {
 	return nil
 }
 
-// How often a wait looks again, and how often it names what it waits for.
+// How often a wait looks again, when it first names what it waits for (programs
+// that start together miss one another for a moment), and how often after that.
 const (
-	lookEvery = 500 * time.Millisecond
+	lookEvery = 250 * time.Millisecond
+	nameAfter = 2 * time.Second
 	nameEvery = 10 * time.Second
 )
 
@@ -110,20 +112,21 @@ func (p *program) connect(ctx context.Context, f *topicFlags, clientID string) (
 // awaitTopic waits for a topic that another program makes, and names it every
 // 10 s: it may be a typing error, so it is not made here.
 func (p *program) awaitTopic(ctx context.Context, client *kafka.Client, flag, name, maker string) error {
-	for named := (time.Time{}); ; {
+	nextName, named := time.Now().Add(nameAfter), false
+	for {
 		there, err := client.HasTopic(ctx, name)
 		if err == nil && there {
-			if !named.IsZero() {
+			if named {
 				p.log.Info("the topic is there", "topic", name)
 			}
 			return nil
 		}
-		if time.Since(named) > nameEvery {
-			named = time.Now()
+		if time.Now().After(nextName) {
+			nextName, named = time.Now().Add(nameEvery), true
 			if err != nil {
 				p.log.Warn("waiting for Kafka: " + oneLine(err))
 			} else {
-				p.log.Warn("waiting for topic "+name+": it does not exist; `liushui "+maker+"` makes it, or mend "+flag, "topic", name)
+				p.log.Warn("waiting for topic " + name + ": it does not exist; `liushui " + maker + "` makes it, or mend " + flag)
 			}
 		}
 		if err := sleep(ctx, lookEvery); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"liushui/kafka"
 	"liushui/native"
+	"liushui/source"
 	"liushui/store"
 	"liushui/wall"
 )
@@ -26,6 +27,7 @@ type up struct {
 	listen       addressFlag
 	retain       sizeFlag
 	keep         keepFlag
+	adopt        bool
 	exitWhenDone bool
 }
 
@@ -40,6 +42,14 @@ func (u *up) run(ctx context.Context) error {
 		return err
 	}
 	defer dir.close()
+	events, err := u.openSource(ctx, &u.source, dir.file("rejects.csv"))
+	if err != nil {
+		return err
+	}
+	defer closeSource(events)
+	if err := dir.take(feed); err != nil {
+		return err
+	}
 
 	// Kafka, in this process. The parts below meet at its topics only.
 	broker, err := kafka.StartBroker(ctx, u.topics.broker(u.program, dir.file("broker"), u.freeAddress("broker", u.kafkaListen), u.source.partitions, int64(u.retain)))
@@ -54,7 +64,8 @@ func (u *up) run(ctx context.Context) error {
 	defer client.Close()
 
 	// CSV or generator → category
-	produce, err := u.openProducer(ctx, client, &u.topics, &u.source, dir.path, feed, job)
+	produce, err := u.openProducer(ctx, client, &u.topics, u.source.partitions, source.ProduceConfig{
+		Source: events, Pace: u.source.pace, Corrections: job.Corrections, ResumeFile: dir.file("resume.json")})
 	if err != nil {
 		return err
 	}
@@ -72,7 +83,7 @@ func (u *up) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	database.Keep = u.keep
+	database.Keep, database.Adopt = u.keep, u.adopt
 	tables, err := store.Open(ctx, database)
 	if err != nil {
 		return err
@@ -93,7 +104,7 @@ func (u *up) run(ctx context.Context) error {
 
 	// They stop in this order too, each when it has what the one before sent last,
 	// and the broker after its clients.
-	err = runLine(ctx, u.exitWhenDone,
+	err = u.runLine(ctx, u.exitWhenDone,
 		produce.station(),
 		process.stationUntil(produce.ended),
 		keep.station(),

@@ -32,10 +32,11 @@ Where the ports are taken it takes the next free ones, and says so.`,
 	u.engine.bind(c)
 	u.database.bind(c, "`DSN`: sqlite:PATH or mysql://user@host:3306/db (default: liushui.db in --data)")
 	f.StringVar(&u.data, "data", "", "data `directory` (default: liushui-data/demo, or liushui-data/ and the file's name with 8 hex of its content)")
-	f.Var(&u.listen, "listen", "`host:port` of the wall")
-	f.Var(&u.kafkaListen, "kafka-listen", "`host:port` of the broker")
-	f.Var(&u.retain, "retain", "`size` of events to keep in the broker, and as much again of results and of dead letters")
-	f.Var(&u.keep, "keep", "drop rows of a `window` size at an age, such as 1s=7d; several times; by default all are kept")
+	f.Var(&u.listen, "listen", "where the wall is")
+	f.Var(&u.kafkaListen, "kafka-listen", "where the broker is")
+	f.Var(&u.retain, "retain", "events that the broker keeps, and as much again of results and of dead letters")
+	f.Var(&u.keep, "keep", "drop rows of a window size at an age, such as 1s=7d; may be repeated; by default all are kept")
+	f.BoolVar(&u.adopt, "adopt", false, "start anew in a database that holds rows of another log")
 	f.BoolVar(&u.exitWhenDone, "exit-when-done", false, "exit with a summary when all is read, computed and stored")
 	u.topics.bindNames(c)
 	return c
@@ -52,7 +53,7 @@ func (u *up) check(ctx context.Context) (*liushui.Job, feed, error) {
 	if u.exitWhenDone && u.source.endless() {
 		return nil, feed{}, misuse("--exit-when-done: this feed never ends; name a file with --csv, without --loop, or bound the demo with --events")
 	}
-	job, err := u.engine.job.load()
+	job, err := loadJob("--job ", u.engine.job)
 	if err != nil {
 		return nil, feed{}, err
 	}
@@ -63,7 +64,9 @@ func (u *up) check(ctx context.Context) (*liushui.Job, feed, error) {
 	if u.data == "" {
 		u.data = f.directory()
 	}
-	u.database.inDirectory(u.data)
+	if u.database.dsn == "" {
+		u.database.dsn = databaseIn(u.data)
+	}
 	return job, f, nil
 }
 

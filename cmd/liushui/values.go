@@ -127,27 +127,26 @@ func parseAge(s string) (time.Duration, error) {
 	return 0, fmt.Errorf("age %q: want a time such as 7d, 36h or 90m", s)
 }
 
-// jobFlag is a built-in job's name, or a file.
-type jobFlag string
+// nameFlag is the name of a built-in job or mapping, or a file.
+type nameFlag string
 
-func (f *jobFlag) Type() string       { return "name|file" }
-func (f *jobFlag) String() string     { return string(*f) }
-func (f *jobFlag) Set(s string) error { *f = jobFlag(s); return nil }
+func (f *nameFlag) Type() string       { return "name|file" }
+func (f *nameFlag) String() string     { return string(*f) }
+func (f *nameFlag) Set(s string) error { *f = nameFlag(s); return nil }
 
-// load reads the job.
-func (f *jobFlag) load() (*liushui.Job, error) {
-	name := string(*f)
-	text, builtin := liushui.BuiltinJob(name)
+// loadJob reads a built-in job, or a file.
+func loadJob(flag string, name nameFlag) (*liushui.Job, error) {
+	text, builtin := liushui.BuiltinJob(string(name))
 	if !builtin {
-		b, err := os.ReadFile(name)
+		b, err := os.ReadFile(string(name))
 		if os.IsNotExist(err) {
-			return nil, misuse("--job %s: there is no such file, and no built-in job of this name (there is: %s)", name, liushui.DefaultJob)
+			return nil, misuse("%s%s: there is no such file, and no built-in job of this name (there is %s)", flag, name, liushui.DefaultJob)
 		} else if err != nil {
-			return nil, misuse("--job %s: %w", name, err)
+			return nil, misuse("%s%s: %w", flag, name, reason(err))
 		}
 		text = string(b)
 	}
-	job, err := liushui.ParseJob(name, text)
+	job, err := liushui.ParseJob(string(name), text)
 	if err != nil {
 		return nil, misuse("%w", err)
 	}
