@@ -11,9 +11,10 @@ need() { # PROGRAM PACKAGE...
 need cc gcc libc6-dev                               # go test -race
 need mariadbd mariadb-server-core mariadb-client-core # the programs alone: no service is started
 need chromium chromium                              # tests of the page
+need sqlite3 sqlite3                                # a person's way to the tables, as the README shows it
 
 if [ ${#missing[@]} -eq 0 ]; then
-  echo "C compiler, MariaDB and Chromium are here"
+  echo "C compiler, MariaDB, Chromium and sqlite3 are here"
 elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "installing ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
