@@ -18,8 +18,6 @@ type state struct {
 	jobHash      string
 	topicID      string // of the events
 	generation   int64
-	resultsID    string  // topic id of the results
-	scanned      int64   // offset of the results topic up to which job records were looked for
 	completeFrom int64   // windows that begin earlier are not sent; none = not known yet
 	unseen       []int32 // partitions whose first event is still to come before completeFrom is known
 	watermark    int64

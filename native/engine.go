@@ -77,12 +77,12 @@ type Engine struct {
 	lagging  bool
 
 	waiting []*cell
+	unsent  []liushui.Record // results that are made but not handed over
 	parked  []liushui.Record
-	results int64
 
-	jobSent, progressSent, checkpointed, rateSince time.Time
-	rateRead                                       int64
-	sinceCheckpoint                                int64 // records
+	jobSent, progressSent, checkpointed, sentAll, rateSince time.Time
+	rateRead                                                int64
+	sinceCheckpoint                                         int64 // records
 
 	mu       sync.Mutex
 	progress liushui.Progress
@@ -320,7 +320,7 @@ func (e *Engine) resume(ctx context.Context, kept *restored) error {
 	e.c.Log.Info("went on from a checkpoint", "checkpoint", kept.state.number, "batches", len(kept.batches),
 		"ids", e.ids.size(), "took", time.Since(begun).Round(time.Millisecond))
 	e.marks.sampleNow(time.Now()) // all up to the newest had been read by now
-	e.collect(time.Now())
+	e.collect()
 	return err
 }
 

@@ -19,7 +19,7 @@ const checkpointRecords = 2_000_000
 // loop judges, journals and sends until ctx is done or the targets are reached.
 func (e *Engine) loop(ctx context.Context) error {
 	now := time.Now()
-	e.rateSince, e.rateRead, e.checkpointed = now, e.account.Read, now
+	e.rateSince, e.rateRead, e.checkpointed, e.sentAll = now, e.account.Read, now, now
 	if err := e.sendJob(ctx, now); err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (e *Engine) step(ctx context.Context) (int, error) {
 		}
 		e.settled = entry.after
 	}
-	e.collect(now)
+	e.collect()
 	if err := e.send(ctx, now, false); err != nil {
 		return taken, err
 	}

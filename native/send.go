@@ -9,21 +9,17 @@ import (
 	"liushui"
 )
 
-// behindEvery is the least time between two sendings of a cell while the engine
-// is more than behindAfter behind.
+// behindEvery is the time between two sendings while the engine is more than
+// behindAfter behind: then all changed cells go together, so that the parts that
+// readers see add up to the whole.
 const (
 	behindEvery = 5 * time.Second
 	behindAfter = time.Second
 )
 
 // collect moves cells touched by journaled batches to those that wait to be sent.
-func (e *Engine) collect(now time.Time) {
-	for _, c := range e.folder.take() {
-		if c.sent == 0 && e.behind(now) {
-			c.sent = now.UnixMilli() // hold a new cell too: the next seconds will change it
-		}
-		e.waiting = append(e.waiting, c)
-	}
+func (e *Engine) collect() {
+	e.waiting = append(e.waiting, e.folder.take()...)
 }
 
 // behind reports whether judging lags the clock.
@@ -31,22 +27,37 @@ func (e *Engine) behind(now time.Time) bool {
 	return e.lagging && now.UnixMilli()-e.judged > behindAfter.Milliseconds()
 }
 
-// send sends the cells that are due: those not sent a while ago, those whose
+// send sends the cells that are due: those not sent for a while, those whose
 // window has become final, or all of them.
 func (e *Engine) send(ctx context.Context, now time.Time, all bool) error {
 	if err := e.sendParked(ctx); err != nil {
 		return err
 	}
-	if len(e.waiting) == 0 || e.unknownStart() {
+	e.pick(now, all)
+	if len(e.unsent) == 0 {
 		return nil
 	}
-	interval := e.c.Every
-	if e.behind(now) {
-		interval = behindEvery
+	if err := e.c.Results.Write(ctx, e.unsent, nil); err != nil {
+		return fmt.Errorf("send results: %w", err) // a clean stop tries once more
 	}
-	before := now.Add(-interval).UnixMilli()
+	e.unsent = nil
+	return nil
+}
+
+// pick makes results of the cells that are due.
+func (e *Engine) pick(now time.Time, all bool) {
+	if len(e.waiting) == 0 || e.unknownStart() {
+		return
+	}
+	before := now.Add(-e.c.Every).UnixMilli()
+	if e.behind(now) {
+		all = all || now.Sub(e.sentAll) >= behindEvery
+		before = -1
+	}
+	if all {
+		e.sentAll = now
+	}
 	kept := e.waiting[:0]
-	var records []liushui.Record
 	for _, c := range e.waiting {
 		if !all && c.sent > before && c.end > e.settled {
 			kept = append(kept, c)
@@ -57,18 +68,10 @@ func (e *Engine) send(ctx context.Context, now time.Time, all bool) error {
 			continue // incomplete: the log had lost its start
 		}
 		c.sent = now.UnixMilli()
-		records = append(records, e.record(c))
+		e.unsent = append(e.unsent, e.record(c))
 	}
 	clear(e.waiting[len(kept):])
 	e.waiting = kept
-	if len(records) == 0 {
-		return nil
-	}
-	e.results += int64(len(records))
-	if err := e.c.Results.Write(ctx, records, nil); err != nil {
-		return fmt.Errorf("send results: %w", err)
-	}
-	return nil
 }
 
 func (e *Engine) record(c *cell) liushui.Record {
