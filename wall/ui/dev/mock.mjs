@@ -1,13 +1,14 @@
 // A stand-in for `liushui serve` while working on the page: it streams made-up
 // frames. The page's address picks the scene: /?mock=stalled, quiet, delayed,
-// waiting, nojob, replay, clicks, toolarge, engines, live. `node dev/mock.mjs`
+// waiting, nojob, replay, clicks, toolarge, engines, long, live. `node dev/mock.mjs`
 // also serves dist with the wall's content security policy.
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 
 const places = "广东 浙江 江苏 上海 北京 山东 四川 河南 湖北 福建 安徽 湖南 河北 辽宁 陕西 重庆 江西 天津 广西 云南 黑龙江 山西 吉林 贵州 内蒙古 新疆 甘肃 海南 台湾 宁夏 香港 青海".split(" ");
-const names = ["手机数码", "服饰鞋包", "家用电器", "美妆护肤", "食品生鲜", "母婴玩具", "运动户外"];
+const plainNames = ["手机数码", "服饰鞋包", "家用电器", "美妆护肤", "食品生鲜", "母婴玩具", "运动户外"];
+const longNames = ["Home & Kitchens", "<img src=x onerror=alert(1)>", "Clothing, Shoes & Jewellery for the Whole Family", "内蒙古大草原风干牛肉与手工奶制品", "Books", "Foods", "Tools"];
 const random = (seed) => () => ((seed = (seed * 1664525 + 1013904223) >>> 0) / 2 ** 32);
 
 /** Totals in cents as whole numbers; money leaves as decimal text. */
@@ -38,6 +39,7 @@ function split(whole, weights) {
 }
 
 function scene(name) {
+  const names = name === "long" ? longNames : plainNames;
   const r = random(7);
   const small = name === "replay";
   let cents = small ? 247_482_307 : 12_876_390_486_600;

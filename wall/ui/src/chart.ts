@@ -59,6 +59,7 @@ export class Chart {
   private options(width: number, height: number): uPlot.Options {
     const size = Math.max(12, Math.round(parseFloat(getComputedStyle(this.box).fontSize)));
     const line = css("--s1");
+    const stroke = Math.max(2, size / 8);
     const axis = { stroke: css("--muted"), font: `500 ${size}px "Liushui Digits","Liushui Sans",sans-serif`, grid: { stroke: css("--line"), width: 1 }, ticks: { show: false } };
     return {
       width,
@@ -77,8 +78,8 @@ export class Chart {
       ],
       series: [
         {},
-        { stroke: line, width: 2.5, fill: line + "22", points: { show: false } },
-        { stroke: line, width: 2, dash: [5, 5], points: { show: false } },
+        { stroke: line, width: stroke, fill: line + "22", points: { show: false } },
+        { stroke: line, width: stroke, dash: [stroke * 2, stroke * 2], points: { show: false } },
         { stroke: css("--hot"), fill: css("--card"), width: 2, paths: () => null, points: { show: true, size: size * 0.5 } },
       ],
       hooks: { drawClear: [(plot) => this.hatch(plot)] },
@@ -91,7 +92,8 @@ export class Chart {
     if (s.firmUntil > s.to) return;
     const { left, top, width, height } = plot.bbox;
     const from = Math.max(left, Math.round(plot.valToPos(s.firmUntil / 1000, "x", true)));
-    const gap = Math.round(9 * devicePixelRatio);
+    const unit = Math.max(12, parseFloat(getComputedStyle(this.box).fontSize)) * devicePixelRatio;
+    const gap = Math.round(unit / 2);
     const ctx = plot.ctx;
     ctx.save();
     ctx.beginPath();
@@ -99,7 +101,7 @@ export class Chart {
     ctx.clip();
     ctx.strokeStyle = css("--hot");
     ctx.globalAlpha = 0.38;
-    ctx.lineWidth = Math.max(1, devicePixelRatio);
+    ctx.lineWidth = Math.max(1, unit / 18);
     ctx.beginPath();
     for (let x = left - height; x < left + width; x += gap) {
       ctx.moveTo(x, top + height);

@@ -209,8 +209,8 @@ const en: Words = {
   engines: "Engine",
   stopped: "stopped",
   noEngine: "no engine",
-  disagree: "engines disagree",
-  unbalanced: "does not add up",
+  disagree: "engines differ",
+  unbalanced: "unbalanced",
   tooLargeAlarm: (n) => `${n} values too large`,
   account: { read: "read", counted: "counted", duplicate: "duplicate", late: "late", bad: "bad", ignored: "ignored" },
 

@@ -90,7 +90,7 @@ export function Pipeline() {
         <Fact name={say((t) => t.corrections)} value={corrected} />
         <Fact name={say((t) => t.storeDelay)} value={store} bad={computed(() => health.value?.store === "behind")} />
       </dl>
-      <div class="account" data-testid="account">
+      <div class={computed(() => ((health.value?.engines.length ?? 0) > 1 ? "account two" : "account"))} data-testid="account">
         {slots(ENGINES).map((i) => (
           <Engine i={i} />
         ))}
