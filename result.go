@@ -1,11 +1,11 @@
 package liushui
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 )
 
@@ -234,10 +234,11 @@ func KindOf(key []byte) RecordKind {
 	case KeyProduce:
 		return KindProduce
 	}
-	if len(key) == 0 || key[0] != '[' {
+	first, rest, several := bytes.Cut(key, []byte(`","`))
+	if !several || !bytes.HasPrefix(first, []byte(`["`)) || !bytes.HasSuffix(rest, []byte(`"]`)) {
 		return KindUnknown
 	}
-	if n := slices.Index(key, ','); n < 0 || string(key[:n]) != `["progress"` {
+	if string(first) != `["progress` {
 		return KindResult
 	}
 	var parts []string
