@@ -64,12 +64,24 @@ func NewGenerator(c GeneratorConfig) *Generator {
 	g := &Generator{config: c, random: rand.New(rand.NewPCG(c.Seed, uint64(c.RunStart)))}
 	g.curve = dayCurve{zone: c.Zone, flat: c.Flat}
 	g.run = strconv.FormatInt(c.RunStart, 36)
-	g.next = float64(c.Begin)
 	g.visits = c.Rate / 1000 / eventsPerVisit // a ms
+	g.warmUp()
 	if c.Span > 0 {
 		g.endsAt = c.Begin + c.Span.Milliseconds()
 	}
 	return g
+}
+
+// warmUp lets the shop open a while before Begin, unseen, so that from the first
+// second on some people are about to pay.
+func (g *Generator) warmUp() {
+	const most = 200_000 // happenings, to begin at once however busy the shop is
+	before := min(10*time.Minute, time.Duration(most/g.config.Rate*float64(time.Second)))
+	g.next = float64(g.config.Begin - before.Milliseconds())
+	for int64(g.next) < g.config.Begin || len(g.coming) > 0 && g.coming[0].at < g.config.Begin {
+		g.happen()
+	}
+	g.next = float64(g.config.Begin) // somebody comes in just then: the run begins on time
 }
 
 // Feed is liushui.FeedDemo.
