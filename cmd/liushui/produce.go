@@ -89,7 +89,25 @@ func (f *sourceFlags) checkDemo() error {
 	}
 	f.shopRate = rate.Rate
 	f.pace, err = source.ParsePace(f.speed, "")
+	if f.pace == (source.Pace{}) && f.shopRate == 0 {
+		f.shopRate = denseRate
+	}
 	return err
+}
+
+// denseRate is how busy the demo's shop is at --speed max: as fast as can be, a
+// quiet shop's time would fly.
+const denseRate = 2000
+
+// generator is the demo. A finite one at full speed ends about now, so that the
+// next run does not begin behind its watermark.
+func (f *sourceFlags) generator() *source.Generator {
+	now := time.Now().UnixMilli()
+	c := source.GeneratorConfig{Seed: f.seed, Events: f.events, Rate: f.shopRate, Flat: f.shopRate > 0, RunStart: now, Begin: now}
+	if f.pace == (source.Pace{}) {
+		c.Begin -= int64(float64(f.events) / f.shopRate * 1000)
+	}
+	return source.NewGenerator(c)
 }
 
 // endless reports whether the source has no end.
@@ -209,8 +227,7 @@ func (p *program) openProducer(ctx context.Context, client *kafka.Client, topics
 // openSource reads the file, or begins a demo. rejects is where bad rows go when no flag says.
 func (p *program) openSource(ctx context.Context, flags *sourceFlags, rejects string) (source.Source, error) {
 	if flags.csv == "" {
-		return source.NewGenerator(source.GeneratorConfig{Seed: flags.seed, Events: flags.events,
-			Rate: flags.shopRate, Flat: flags.shopRate > 0, RunStart: time.Now().UnixMilli()}), nil
+		return flags.generator(), nil
 	}
 	c := flags.replay(p)
 	if c.RejectsFile == "" {
