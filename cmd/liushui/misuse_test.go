@@ -80,6 +80,7 @@ func TestMisuse(t *testing.T) {
 		{args: "process --from yesterday", want: `--from "yesterday": want earliest, or leave it out to go on where it stopped`},
 		{args: "process --every soon", want: `--every "soon": want a time such as 100ms, 10s or 5m`},
 		{args: "process --every 0s", want: "--every 0s: want 1ms to 1m"},
+		{args: "process --checkpoint-every 1ms", want: "--checkpoint-every 1ms: want 10ms to 1h"},
 		{args: "process --max-ahead -5m", want: "--max-ahead -5m0s: want a time such as 5m"},
 		{args: "process --job none.yaml", want: "--job none.yaml: there is no such file, and no built-in job of this name (there is shop)"},
 		{args: "process --job wrong.yaml", want: `job wrong.yaml: [4:1] unknown field "latenes"`},

@@ -14,15 +14,17 @@ import (
 
 // engineFlags are what an engine may be told.
 type engineFlags struct {
-	job      nameFlag
-	every    time.Duration
-	maxAhead time.Duration
+	job        nameFlag
+	every      time.Duration
+	maxAhead   time.Duration
+	checkpoint time.Duration
 }
 
 func (f *engineFlags) bind(c *cobra.Command) {
 	f.job = liushui.DefaultJob
 	c.Flags().Var(&f.job, "job", "what to compute: a built-in job, or a file")
 	c.Flags().DurationVar(&f.every, "every", 100*time.Millisecond, "`time` between two results of a figure, at least")
+	c.Flags().DurationVar(&f.checkpoint, "checkpoint-every", 10*time.Second, "`time` between two checkpoints; longer ones make a start after a crash longer")
 	c.Flags().DurationVar(&f.maxAhead, "max-ahead", 5*time.Minute, "`time` that an event may be ahead of its arrival; more is bad")
 }
 
@@ -30,10 +32,17 @@ func (f *engineFlags) check() error {
 	switch {
 	case f.every < time.Millisecond || f.every > time.Minute:
 		return misuse("--every %s: want 1ms to 1m", f.every)
-	case f.maxAhead < 0:
+	case f.maxAhead <= 0:
 		return misuse("--max-ahead %s: want a time such as 5m", f.maxAhead)
+	case f.checkpoint < 10*time.Millisecond || f.checkpoint > time.Hour:
+		return misuse("--checkpoint-every %s: want 10ms to 1h", f.checkpoint)
 	}
 	return nil
+}
+
+// config is the engine's configuration, without what Kafka gives.
+func (f *engineFlags) config(job *liushui.Job, dir string) native.Config {
+	return native.Config{Job: job, Dir: dir, Every: f.every, MaxAhead: f.maxAhead, CheckpointEvery: f.checkpoint}
 }
 
 func (p *program) processCommand() *cobra.Command {
@@ -69,10 +78,9 @@ stop or a crash, without losing or doubling anything.`,
 			if err := p.awaitTopic(c.Context(), client, "--topic", string(topics.events), "produce"); err != nil {
 				return err
 			}
-			e, err := p.openEngine(c.Context(), client, &topics, native.Config{
-				Job: job, Dir: data, Every: flags.every, MaxAhead: flags.maxAhead,
-				FromEarliest: from != "", ExitWhenDone: exitWhenDone,
-			})
+			config := flags.config(job, data)
+			config.FromEarliest, config.ExitWhenDone = from != "", exitWhenDone
+			e, err := p.openEngine(c.Context(), client, &topics, config)
 			if err != nil {
 				return err
 			}

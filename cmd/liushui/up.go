@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"liushui/kafka"
-	"liushui/native"
 	"liushui/source"
 	"liushui/store"
 	"liushui/wall"
@@ -72,7 +71,7 @@ func (u *up) run(ctx context.Context) error {
 	defer produce.close()
 
 	// category → category_results
-	process, err := u.openEngine(ctx, client, &u.topics, native.Config{Job: job, Dir: dir.path, Every: u.engine.every, MaxAhead: u.engine.maxAhead})
+	process, err := u.openEngine(ctx, client, &u.topics, u.engine.config(job, dir.path))
 	if err != nil {
 		return err
 	}
