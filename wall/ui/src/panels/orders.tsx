@@ -1,5 +1,5 @@
 import { computed } from "@preact/signals";
-import { currencySymbol, missing, orders, text, zone } from "../board.ts";
+import { currencySymbol, orders, text, zone } from "../board.ts";
 import type { Order } from "../frame.ts";
 import { formatExact, parseAmount } from "../money.ts";
 import { Card, say, slots } from "../parts.tsx";
@@ -18,7 +18,6 @@ function place(o: Order): string {
 }
 
 function amount(o: Order): string {
-  if (o.amount === null) return missing.value;
   const exact = parseAmount(o.amount);
   return exact === null || exact === 0n ? "" : currencySymbol.value + formatExact(exact);
 }
