@@ -388,3 +388,15 @@ func BenchmarkFrame(b *testing.B) {
 		b.ReportMetric(float64(len(a.hub.newest.Load().snapshot.deflated())), "snapshot-gzip-bytes")
 	})
 }
+
+// A feed without money is ranked by its payments, not by name.
+func TestRankingWithoutMoney(t *testing.T) {
+	few, many, none := figures{}, figures{}, figures{}
+	few[fPayments].N, many[fPayments].N = 3, 40
+	none[fPaid].Null = true
+	list := []figures{none, few, many}
+	slices.SortFunc(list, func(x, y figures) int { return x.heavier(&y) })
+	if list[0] != many || list[1] != few {
+		t.Errorf("ranked %v", list)
+	}
+}

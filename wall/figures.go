@@ -1,6 +1,7 @@
 package wall
 
 import (
+	"cmp"
 	"strconv"
 
 	"liushui"
@@ -17,7 +18,9 @@ var measures = [...]struct {
 }
 
 const (
+	fOrders   = 0
 	fOrdered  = 1
+	fPayments = 2
 	fPaid     = 3
 	fRefunded = 5
 	fNet      = 6
@@ -133,11 +136,12 @@ func (f *figures) appendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// weight is what rankings order by: paid, where the job has no such sum ordered, else orders.
-func (f *figures) weight() int64 {
-	for _, i := range [...]int{fPaid, fOrdered, 0} {
-		if !f[i].Null {
-			return f[i].N
+// heavier orders for rankings: by paid, then, for feeds and jobs without such
+// sums, by ordered and by the numbers of payments and orders. Negative: f comes first.
+func (f *figures) heavier(g *figures) int {
+	for _, i := range [...]int{fPaid, fOrdered, fPayments, fOrders} {
+		if order := cmp.Compare(g[i].N, f[i].N); order != 0 {
+			return order
 		}
 	}
 	return 0

@@ -208,7 +208,7 @@ func ranking(results map[string]*liushui.Result, c *columns) []rankView {
 		all = append(all, rankView{name, c.read(r)})
 	}
 	slices.SortFunc(all, func(x, y rankView) int {
-		return cmp.Or(cmp.Compare(y.Values.weight(), x.Values.weight()), strings.Compare(x.Name, y.Name))
+		return cmp.Or(x.Values.heavier(&y.Values), strings.Compare(x.Name, y.Name))
 	})
 	return all
 }
