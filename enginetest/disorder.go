@@ -31,7 +31,7 @@ func disorder(engine Engine, seed uint64, dir string) (err error) {
 	}
 	random := rand.New(rand.NewPCG(seed, 2))
 	partitions := 1 + random.IntN(4)
-	s := newStage(engine, job, dir, partitions)
+	s := newStage(engine, job, dir, 1)
 	s.line.Events.Batch([]int{1, 5, 50, 500}[random.IntN(4)])
 	c := &chaos{stage: s, random: random}
 	c.slowDown()
@@ -41,6 +41,9 @@ func disorder(engine Engine, seed uint64, dir string) (err error) {
 	defer func() { err = errors.Join(err, s.stop()) }()
 	old := map[Place]bool{}
 	for i, event := range Random(seed, 200+random.IntN(600), partitions) {
+		if missing := int(event.Partition) + 1 - len(s.line.Events.Ends()); missing > 0 {
+			s.line.Events.AddPartitions(missing)
+		}
 		s.send(event.Partition, event.Record)
 		old[s.sent[i]] = event.Old
 		if random.IntN(20) == 0 {
@@ -65,7 +68,7 @@ func disorder(engine Engine, seed uint64, dir string) (err error) {
 			return fmt.Errorf("%v was parked as late, but was within the bounds when it was sent", place)
 		}
 	}
-	return checkLog(s.line.Results.Records(0), s.forgotten)
+	return checkLog(s.line.Results.Records(0), s.begun, s.forgotten)
 }
 
 // chaos is what happens to an engine.

@@ -154,7 +154,7 @@ func (p *player) progress(s step) error {
 	lag, known, _ := progress.Lag()
 	shown := map[string]string{
 		"newest": p.clockTime(progress.Newest), "watermark": p.clockTime(progress.Watermark), "complete": p.clockTime(progress.CompleteFrom),
-		"corrected": fmt.Sprint(progress.Corrected), "large": fmt.Sprint(progress.TooLarge), "lag": fmt.Sprint(lag), "feed": progress.Feed,
+		"corrected": fmt.Sprint(progress.Corrected), "large": fmt.Sprint(progress.TooLarge), "lag": fmt.Sprint(lag), "feed": progress.Feed, "judged": p.clockTime(progress.Judged),
 	}
 	if !known {
 		shown["lag"] = "unknown"

@@ -37,6 +37,7 @@ type stage struct {
 	ended  chan error
 	since  int64 // end of the results when the engine began
 
+	begun     []int64 // ends of the results when an engine began
 	forgotten []int64 // ends of the results when the engine lost its state
 }
 
@@ -70,6 +71,7 @@ func (s *stage) start() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended, line := make(chan error, 1), s.line
 	s.cancel, s.ended, s.since = cancel, ended, s.line.Results.Ends()[0]
+	s.begun = append(s.begun, s.since)
 	go func() { ended <- s.engine(ctx, &line) }()
 	return nil
 }
@@ -228,7 +230,45 @@ func (s *stage) differences() ([]string, error) {
 	if progress.Account != account {
 		lines = append(lines, fmt.Sprintf("account %+v, want %+v", progress.Account, account))
 	}
+	lines = append(lines, s.diffNewest(progress, events)...)
+	lines = append(lines, s.diffCommitted(progress)...)
 	return append(lines, s.diffLetters(letters, events, o)...), nil
+}
+
+// diffNewest compares what the progress record says of time with the newest accepted events.
+func (s *stage) diffNewest(p *liushui.Progress, events []liushui.Record) (lines []string) {
+	newest := map[int32]int64{}
+	judge(s.line.Job, events, s.options, func(r liushui.Record, e *event, v Verdict) {
+		if v != Bad {
+			newest[r.Partition] = max(newest[r.Partition], e.time)
+		}
+	})
+	all := int64(0)
+	for _, part := range p.Partitions {
+		all = max(all, newest[part.Partition])
+		if part.Newest != newest[part.Partition] {
+			lines = append(lines, fmt.Sprintf("the newest event of partition %d is %d, want %d", part.Partition, part.Newest, newest[part.Partition]))
+		}
+	}
+	if p.Newest != all {
+		lines = append(lines, fmt.Sprintf("the newest event is %d, want %d", p.Newest, all))
+	}
+	if p.TopicID != s.line.Events.ID() {
+		lines = append(lines, fmt.Sprintf("the topic is %s, want %s", p.TopicID, s.line.Events.ID()))
+	}
+	return lines
+}
+
+// diffCommitted looks for offsets that the engine gave up though it may need them: it
+// keeps an older checkpoint, so never those that it has not judged.
+func (s *stage) diffCommitted(p *liushui.Progress) (lines []string) {
+	committed := s.line.Events.Committed("liushui-" + p.Engine)
+	for _, part := range p.Partitions {
+		if committed[part.Partition] > part.Offset {
+			lines = append(lines, fmt.Sprintf("partition %d: committed %d, judged %d", part.Partition, committed[part.Partition], part.Offset))
+		}
+	}
+	return lines
 }
 
 // diffLetters compares what was parked with what should be.

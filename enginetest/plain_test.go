@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"os"
@@ -33,6 +34,7 @@ type plain struct {
 	late        map[string]int64 // by cell
 	sentVersion map[string]int64
 	account     liushui.Account
+	judged      int64
 	corrected   int64
 	complete    int64 // windows that begin earlier are not sent
 	feed        string
@@ -64,7 +66,7 @@ func (p *plain) run(ctx context.Context) error {
 	p.out, p.parked = p.line.Results.Writer(), p.line.DeadLetters.Writer()
 	defer p.out.Close()
 	defer p.parked.Close()
-	if err := p.begin(ctx); err != nil {
+	if err := errors.Join(p.sameTopic(), p.begin(ctx)); err != nil {
 		return err
 	}
 	if err := p.replay(); err != nil {
@@ -84,7 +86,7 @@ func (p *plain) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
-		if err != nil && wait.Err() == nil {
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
 		p.pass(reader.Ends())
@@ -131,6 +133,15 @@ func (p *plain) begin(ctx context.Context) error {
 	p.findComplete()
 	value, _ := json.Marshal(liushui.JobRecord{Job: job.Name, Hash: job.Hash(), Generation: p.generation, Engine: "plain", Time: time.Now().UnixMilli(), Text: job.Text})
 	return p.out.Write(ctx, []liushui.Record{{Key: []byte(liushui.KeyJob), Value: value}}, nil)
+}
+
+// sameTopic keeps the topic's id beside the journal, and refuses another.
+func (p *plain) sameTopic() error {
+	path := filepath.Join(p.line.Dir, "topic")
+	if kept, err := os.ReadFile(path); err == nil && string(kept) != p.line.Events.ID() {
+		return liushui.ErrOtherTopic
+	}
+	return os.WriteFile(path, []byte(p.line.Events.ID()), 0o644)
 }
 
 // findComplete looks whether the log has lost its start.
@@ -201,7 +212,7 @@ func (p *plain) take(e entry, fetches []liushui.Fetch) {
 
 func (p *plain) judge(r liushui.Record) {
 	p.account.Read++
-	p.feed = r.Feed
+	p.feed, p.judged = r.Feed, max(p.judged, r.Time)
 	e, err := decode(r.Value, namedBy(p.line.Job))
 	if err == nil && ahead(e, r, 5*time.Minute) {
 		err = fmt.Errorf("ahead of the clock")
@@ -331,7 +342,7 @@ func (p *plain) send(ctx context.Context) error {
 
 func (p *plain) progress(ctx context.Context, stopped bool) error {
 	progress := liushui.Progress{Engine: "plain", Generation: p.generation, Time: time.Now().UnixMilli(), Newest: p.newestOf(), Watermark: p.watermark,
-		Feed: p.feed, TopicID: p.line.Events.ID(), Account: p.account, Corrected: p.corrected, CompleteFrom: p.complete, Stopped: stopped}
+		Feed: p.feed, TopicID: p.line.Events.ID(), Judged: p.judged, Account: p.account, Corrected: p.corrected, CompleteFrom: p.complete, Stopped: stopped}
 	for partition, end := range p.line.Events.Ends() {
 		lag := end - p.offsets[partition]
 		progress.Partitions = append(progress.Partitions, liushui.PartitionProgress{Partition: partition, Offset: p.offsets[partition], Lag: &lag, Newest: p.newest[partition]})

@@ -32,7 +32,8 @@ type player struct {
 	style style
 	date  string
 	feed  string
-	made  int // events made, for their ids
+	made  int  // events made, for their ids
+	dead  bool // the engine ended by itself, as it should
 }
 
 // play plays a script in a new directory below dirs and returns the first fault.
@@ -51,24 +52,28 @@ func play(engine Engine, s *script, how style, dirs string) (err error) {
 			return step.fault(s.name, err)
 		}
 	}
+	if p.dead {
+		return checkLog(p.line.Results.Records(0), p.begun, p.forgotten)
+	}
 	for _, verb := range []string{"settle", "stop"} {
 		if err := p.do(step{verb: verb}); err != nil {
 			return fmt.Errorf("%s: at the end: %s: %w", s.name, verb, err)
 		}
 	}
-	return checkLog(p.line.Results.Records(0), p.forgotten)
+	return checkLog(p.line.Results.Records(0), p.begun, p.forgotten)
 }
 
 func (p *player) do(s step) error {
 	verbs := map[string]func(step) error{
 		"job": p.changeJob, "partitions": p.partitions, "date": p.setDate, "feed": p.setFeed, "clock": p.clock, "wait": p.wait,
-		"send": p.sendEvent, "repeat": p.repeat, "raw": p.raw, "trim": p.trim,
+		"send": p.sendEvent, "repeat": p.repeat, "raw": p.raw, "trim": p.trim, "recreate": p.recreate,
 		"start":   func(step) error { return p.start() },
 		"stop":    func(step) error { return p.stop() },
 		"restart": func(step) error { return errors.Join(p.stop(), p.start()) },
 		"kill":    func(step) error { return errors.Join(p.kill(), p.start()) },
 		"forget":  p.forget,
 		"ended":   p.inputEnded,
+		"dies":    p.dies,
 		"settle":  p.rest,
 		"expect":  p.expect, "absent": p.absent, "rows": p.rows, "account": p.account, "parked": p.parked, "progress": p.progress,
 	}
@@ -163,6 +168,34 @@ func (p *player) trim(s step) error {
 		p.line.Events.Trim(place.Partition, place.Offset)
 	}
 	return err
+}
+
+// recreate makes the topic of events again, empty.
+func (p *player) recreate(step) error {
+	p.line.Events.Recreate(len(p.line.Events.Ends()))
+	return nil
+}
+
+// dies starts the engine if need be, and waits until it ends by itself with the error named.
+func (p *player) dies(s step) error {
+	want := map[string]error{"gone": liushui.ErrGone, "other": liushui.ErrOtherTopic}[s.word(0)]
+	if want == nil {
+		return errors.New("want gone or other")
+	}
+	if err := p.start(); err != nil {
+		return err
+	}
+	select {
+	case err := <-p.stage.ended:
+		p.cancel()
+		p.cancel, p.dead = nil, true
+		if !errors.Is(err, want) {
+			return fmt.Errorf("it ended with: %w", err)
+		}
+		return nil
+	case <-time.After(endsWithin):
+		return errors.New("it goes on")
+	}
 }
 
 // sendEvent sends an event: [@partition] time type [field=value …].

@@ -46,7 +46,8 @@ type Sent struct {
 
 // Random makes n records for RandomJob in the order of sending: disorder within
 // the lateness and within the corrections, old ones, duplicates on any
-// partition, differing ones, refunds, bad ones, some far ahead of the clock.
+// partition, differing ones, refunds, bad ones, some far ahead of the clock. The
+// partitions come into use one after the other.
 // The same seed gives the same records.
 func Random(seed uint64, n, partitions int) []Sent {
 	m := &maker{Rand: rand.New(rand.NewPCG(seed, 1)), partitions: partitions, now: 1580529600000, newest: liushui.MinTime}
@@ -113,7 +114,8 @@ func (m *maker) accept(s Sent, at int64) Sent {
 
 func (m *maker) newID() string { m.ids++; return fmt.Sprintf("e%d", m.ids) }
 
-func (m *maker) partition() int32 { return int32(m.IntN(m.partitions)) }
+// partition is any of those that there are: one more after each 100 events, up to all.
+func (m *maker) partition() int32 { return int32(m.IntN(min(m.partitions, 1+m.ids/100))) }
 
 func (m *maker) one(of []string) string { return of[m.IntN(len(of))] }
 

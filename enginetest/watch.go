@@ -97,11 +97,15 @@ func newestProgress(results []liushui.Record) (*liushui.Progress, error) {
 
 // checkLog holds a whole results topic against the rules that no moment may
 // break: the job record comes first, generations only grow, every account
-// adds up, and no watermark ever falls, unless the engine lost its state at an
-// offset of forgotten.
-func checkLog(records []liushui.Record, forgotten []int64) error {
-	w := watch{jobs: map[int64]string{}, watermarks: map[int64]int64{}}
+// adds up, no watermark falls or passes the newest event, unchanged cells are
+// not sent again. An engine began at the offsets of begun, and lost its state
+// before at those of forgotten.
+func checkLog(records []liushui.Record, begun, forgotten []int64) error {
+	w := watch{jobs: map[int64]*liushui.Job{}, watermarks: map[int64]int64{}, versions: map[string]version{}}
 	for _, r := range records {
+		if slices.Contains(begun, r.Offset) {
+			clear(w.versions)
+		}
 		if slices.Contains(forgotten, r.Offset) {
 			clear(w.watermarks)
 		}
@@ -113,10 +117,13 @@ func checkLog(records []liushui.Record, forgotten []int64) error {
 }
 
 type watch struct {
-	jobs       map[int64]string // hash by generation
-	watermarks map[int64]int64  // by generation
+	jobs       map[int64]*liushui.Job // by generation
+	watermarks map[int64]int64        // by generation
+	versions   map[string]version     // by record key, since the engine began
 	faults     []error
 }
+
+type version struct{ generation, repair, version int64 }
 
 func (w *watch) see(r liushui.Record) error {
 	switch liushui.KindOf(r.Key) {
@@ -125,14 +132,7 @@ func (w *watch) see(r liushui.Record) error {
 	case liushui.KindProgress:
 		return w.seeProgress(r.Value)
 	case liushui.KindResult:
-		var result struct{ Generation int64 }
-		if err := json.Unmarshal(r.Value, &result); err != nil {
-			return err
-		}
-		if w.jobs[result.Generation] == "" {
-			return fmt.Errorf("a result of generation %d before its job record", result.Generation)
-		}
-		return nil
+		return w.seeResult(r)
 	case liushui.KindProduce:
 		return nil // a script's
 	}
@@ -144,22 +144,23 @@ func (w *watch) seeJob(value []byte) error {
 	if err := json.Unmarshal(value, &j); err != nil {
 		return err
 	}
-	if job, err := liushui.ParseJob("of the job record", j.Text); err != nil || job.Hash() != j.Hash {
+	job, err := liushui.ParseJob("of the job record", j.Text)
+	if err != nil || job.Hash() != j.Hash {
 		return fmt.Errorf("the text of the job record is not of its hash %s: %v", j.Hash, err)
 	}
-	hash, known := w.jobs[j.Generation]
-	if known && hash != j.Hash {
-		return fmt.Errorf("generation %d has the job %s and before %s", j.Generation, j.Hash, hash)
+	held := w.jobs[j.Generation]
+	if held != nil && held.Hash() != j.Hash {
+		return fmt.Errorf("generation %d has the job %s and before %s", j.Generation, j.Hash, held.Hash())
 	}
-	for generation, hash := range w.jobs {
-		if hash == j.Hash && generation != j.Generation {
+	for generation, other := range w.jobs {
+		if other.Hash() == j.Hash && generation != j.Generation {
 			return fmt.Errorf("job %s has generation %d and before %d", j.Hash, j.Generation, generation)
 		}
-		if !known && generation >= j.Generation {
+		if held == nil && generation >= j.Generation {
 			return fmt.Errorf("the new generation %d is not above %d", j.Generation, generation)
 		}
 	}
-	w.jobs[j.Generation] = j.Hash
+	w.jobs[j.Generation] = job
 	return nil
 }
 
@@ -168,15 +169,33 @@ func (w *watch) seeProgress(value []byte) error {
 	if err := json.Unmarshal(value, &p); err != nil {
 		return err
 	}
-	before := w.watermarks[p.Generation]
+	job, before := w.jobs[p.Generation], w.watermarks[p.Generation]
 	w.watermarks[p.Generation] = max(before, p.Watermark)
 	switch {
-	case w.jobs[p.Generation] == "":
+	case job == nil:
 		return fmt.Errorf("progress of generation %d before its job record", p.Generation)
 	case !p.Account.Balanced():
 		return fmt.Errorf("the account does not add up: %+v", p.Account)
 	case p.Watermark < before:
 		return fmt.Errorf("the watermark falls from %d to %d", before, p.Watermark)
+	case p.Watermark != 0 && p.Watermark > p.Newest-job.Lateness.Milliseconds():
+		return fmt.Errorf("the watermark %d is not behind the newest event %d by the lateness", p.Watermark, p.Newest)
 	}
+	return nil
+}
+
+func (w *watch) seeResult(r liushui.Record) error {
+	var result struct{ Generation, Repair, Version int64 }
+	if err := json.Unmarshal(r.Value, &result); err != nil {
+		return err
+	}
+	if w.jobs[result.Generation] == nil {
+		return fmt.Errorf("a result of generation %d before its job record", result.Generation)
+	}
+	now := version{result.Generation, result.Repair, result.Version}
+	if before, sent := w.versions[string(r.Key)]; sent && before == now {
+		return fmt.Errorf("%s: version %d is sent again, though nothing changed", r.Key, now.version)
+	}
+	w.versions[string(r.Key)] = now
 	return nil
 }
