@@ -16,9 +16,10 @@ type dialect interface {
 	String() string                                // the address, without password
 
 	quote(name string) string
-	keyType() string   // text of a key; compares byte by byte, trailing blanks and case included
-	textType() string  // text that is never compared
-	bytesType() string // sketches
+	keyType() string    // text of a key; compares byte by byte, trailing blanks and case included
+	windowType() string // a window's name, which people compare, too
+	textType() string   // text that is never compared
+	bytesType() string  // sketches
 	tableOptions(long bool) string
 	maxParameters() int // of one statement
 

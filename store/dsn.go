@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"liushui"
 )
@@ -71,14 +72,14 @@ func parseFile(path string) (*address, error) {
 		path = path[2:]
 	}
 	switch {
+	case strings.ContainsFunc(path, unicode.IsControl):
+		return nil, misusef("sqlite: the path %q holds a control character", path)
 	case path == "":
 		return nil, misusef("sqlite: names no file; want a path after the colon, such as sqlite:liushui.db")
 	case strings.HasPrefix(path, ":"):
 		return nil, misusef("sqlite:%s: a store in memory would be gone at the end; want a path, such as sqlite:liushui.db", path)
 	case strings.HasPrefix(path, "//"):
 		return nil, misusef("sqlite:%s: after the colon stands a path, not an address; want sqlite:liushui.db or sqlite:/var/lib/liushui.db", path)
-	case strings.ContainsRune(path, 0):
-		return nil, misusef("sqlite: the path holds a NUL character")
 	}
 	return &address{file: path}, nil
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,6 +56,7 @@ func TestWrongDSN(t *testing.T) {
 		"liushui.db":                           "no known form",
 		"sqlite":                               "no known form",
 		"sqlite:":                              "names no file",
+		"sqlite:a\nb":                          "control character",
 		"sqlite::memory:":                      "would be gone",
 		"sqlite://liushui.db":                  "stands a path",
 		"sqlite:" + os.TempDir():               "is a directory",
@@ -88,6 +91,23 @@ func TestWrongDSN(t *testing.T) {
 			t.Errorf("%q: %v", dsn, err)
 		}
 	}
+}
+
+// No password is refused when it is written as an address wants it, and whatever
+// is refused is refused in one line.
+func FuzzDSN(f *testing.F) {
+	f.Add("mysql://u:p@h:1/db?tls=true", "secret")
+	f.Add("sqlite:a.db", "@/?#%: \x00")
+	f.Fuzz(func(t *testing.T, dsn, password string) {
+		if _, err := parseDSN(dsn, ""); err != nil && (!errors.Is(err, liushui.ErrMisuse) || strings.ContainsAny(err.Error(), "\n\r")) {
+			t.Errorf("%q: %v", dsn, err)
+		}
+		encoded := (&url.URL{Scheme: "mysql", User: url.UserPassword("u", password), Host: "h", Path: "/db"}).String()
+		a, err := parseDSN(encoded, "")
+		if err != nil || a.password != password {
+			t.Errorf("%q: %+v, %v", encoded, a, err)
+		}
+	})
 }
 
 func TestOpenSaysWhatToMend(t *testing.T) {
@@ -140,6 +160,10 @@ func TestOpenSaysWhatToMend(t *testing.T) {
 			}
 			if !strings.Contains(err.Error(), test.want) || !errors.Is(err, liushui.ErrMisuse) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "wrong") {
 				t.Errorf("%v, want misuse: %s", err, test.want)
+			}
+			// Who only reads may wait for what is not made yet.
+			if later := test.config.ReadOnly; errors.Is(err, fs.ErrNotExist) != later {
+				t.Errorf("%v: not made yet is %v", err, !later)
 			}
 		})
 	}

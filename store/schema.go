@@ -139,7 +139,8 @@ func (s *Store) createViews(ctx context.Context, job *liushui.Job) error {
 	return nil
 }
 
-// drop empties the database of all that the store made.
+// drop empties the database of all that the store made but its position, which
+// stays another topic's until all is dropped.
 func (s *Store) drop(ctx context.Context) error {
 	tables, err := s.registered(ctx)
 	if err != nil {
@@ -149,7 +150,7 @@ func (s *Store) drop(ctx context.Context) error {
 	for name, statistic := range tables {
 		statements = append(statements, "DROP VIEW IF EXISTS "+s.db.quote(statistic), "DROP TABLE IF EXISTS "+s.db.quote(name))
 	}
-	for _, name := range []string{tableTables, tableGenerations, tableRecords, tableStore} {
+	for _, name := range []string{tableTables, tableGenerations, tableRecords} {
 		statements = append(statements, "DELETE FROM "+s.db.quote(name))
 	}
 	for _, statement := range statements {

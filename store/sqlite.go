@@ -73,9 +73,10 @@ func (d *sqliteFile) prepare(context.Context, *sql.DB) error { return nil }
 
 func (d *sqliteFile) quote(name string) string { return `"` + name + `"` }
 
-func (d *sqliteFile) keyType() string   { return "TEXT" }
-func (d *sqliteFile) textType() string  { return "TEXT" }
-func (d *sqliteFile) bytesType() string { return "BLOB" }
+func (d *sqliteFile) keyType() string    { return "TEXT" }
+func (d *sqliteFile) windowType() string { return "TEXT" }
+func (d *sqliteFile) textType() string   { return "TEXT" }
+func (d *sqliteFile) bytesType() string  { return "BLOB" }
 
 // tableOptions stores rows in the order of their key, except where sketches make them long.
 func (d *sqliteFile) tableOptions(long bool) string {

@@ -4,7 +4,7 @@
 // Each statistic has a table for each set of key fields it ever had, made from
 // the job record, and a view of its own name for people: local times, decimal
 // money, how firm each row is. Rows and the place in the results topic are
-// written in one transaction; see docs/decisions/store-tables.md.
+// written in one transaction; see docs/decisions/0011-store-tables.md.
 package store
 
 import (

@@ -86,7 +86,7 @@ func valueColumns(s *liushui.Statistic) (measures, sketches []string) {
 func createTable(d dialect, t *table, s *liushui.Statistic) string {
 	var b strings.Builder
 	b.WriteString("CREATE TABLE IF NOT EXISTS " + d.quote(t.name) + " (" +
-		d.quote("generation") + " BIGINT NOT NULL, " + d.quote("window") + " " + windowType(d) + " NOT NULL, " + d.quote("start") + " BIGINT NOT NULL")
+		d.quote("generation") + " BIGINT NOT NULL, " + d.quote("window") + " " + d.windowType() + " NOT NULL, " + d.quote("start") + " BIGINT NOT NULL")
 	for _, k := range t.keys {
 		b.WriteString(", " + d.quote(k) + " " + d.keyType() + " NOT NULL")
 	}
@@ -111,14 +111,6 @@ func createTable(d dialect, t *table, s *liushui.Statistic) string {
 	return b.String()
 }
 
-// windowType is a short key's.
-func windowType(d dialect) string {
-	if d.keyType() == "TEXT" {
-		return "TEXT"
-	}
-	return "VARBINARY(8)"
-}
-
 // addColumns are the statements that bring a table to a later job's measures.
 func addColumns(d dialect, t *table, s *liushui.Statistic, held []string) []string {
 	var statements []string
@@ -138,14 +130,15 @@ func addColumns(d dialect, t *table, s *liushui.Statistic, held []string) []stri
 }
 
 // viewQuery is what a person reads under the statistic's own name: the shown
-// rows, with local times, decimal money and how firm they are.
+// rows, with local times, decimal money and how firm they are. SQLite keeps the
+// order of a CROSS JOIN, so generation and window find their rows by the key.
 func viewQuery(d dialect, t *table, s *liushui.Statistic) string {
 	r := func(column string) string { return "r." + d.quote(column) }
 	g := func(column string) string { return "g." + d.quote(column) }
 	var b strings.Builder
 	column := func(expression, name string) { b.WriteString(expression + " AS " + d.quote(name) + ", ") }
 	b.WriteString("SELECT ")
-	column(d.text(r("window")), "window_size")
+	column(r("window"), "window_size")
 	column(d.localTime(r("start"), r("start$offset")), "start")
 	column(d.localTime(r("end"), r("end$offset")), "end")
 	column("CASE WHEN "+g("ended")+" = 0 AND "+g("watermark")+" < "+r("end")+" THEN 'provisional' WHEN "+r("late")+" > 0 THEN 'corrected' ELSE 'final' END", "state")
@@ -162,7 +155,7 @@ func viewQuery(d dialect, t *table, s *liushui.Statistic) string {
 	column(r("version"), "version")
 	column(r("late"), "late")
 	b.WriteString(r("generation") + " AS " + d.quote("generation") +
-		" FROM " + d.quote(t.name) + " r JOIN " + d.quote(tableGenerations) + " g ON " + g("generation") + " = " + r("generation") +
+		" FROM " + d.quote(tableGenerations) + " g CROSS JOIN " + d.quote(t.name) + " r ON " + g("generation") + " = " + r("generation") +
 		" AND " + r("start") + " >= " + g("shown_from") + " AND " + r("start") + " < " + g("shown_to"))
 	return b.String()
 }
