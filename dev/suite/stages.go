@@ -76,9 +76,9 @@ func page(ctx context.Context, r *report) error {
 	cmd := exec.CommandContext(ctx, "npm", "test")
 	cmd.Dir = pageDir
 	out, err := cmd.CombinedOutput()
-	fmt.Printf("%s", out)
 	countNode(string(out), r)
 	if err != nil {
+		fmt.Printf("%s", out)
 		return fmt.Errorf("npm test: %w", err)
 	}
 	return nil
