@@ -98,8 +98,8 @@ func newestProgress(results []liushui.Record) (*liushui.Progress, error) {
 // checkLog holds a whole results topic against the rules that no moment may
 // break: the job record comes first, generations only grow, every account
 // adds up, no watermark falls or passes the newest event, unchanged cells are
-// not sent again. An engine began at the offsets of begun, and lost its state
-// before at those of forgotten.
+// not sent again. The engine began at the offsets of begun; at those of
+// forgotten it had lost its state.
 func checkLog(records []liushui.Record, begun, forgotten []int64) error {
 	w := watch{jobs: map[int64]*liushui.Job{}, watermarks: map[int64]int64{}, versions: map[string]version{}}
 	for _, r := range records {
@@ -108,6 +108,7 @@ func checkLog(records []liushui.Record, begun, forgotten []int64) error {
 		}
 		if slices.Contains(forgotten, r.Offset) {
 			clear(w.watermarks)
+			w.forgot = true
 		}
 		if err := w.see(r); err != nil {
 			w.faults = append(w.faults, fmt.Errorf("results offset %d: %w", r.Offset, err))
@@ -120,6 +121,7 @@ type watch struct {
 	jobs       map[int64]*liushui.Job // by generation
 	watermarks map[int64]int64        // by generation
 	versions   map[string]version     // by record key, since the engine began
+	forgot     bool                   // the newest event is read anew
 	faults     []error
 }
 
@@ -178,7 +180,7 @@ func (w *watch) seeProgress(value []byte) error {
 		return fmt.Errorf("the account does not add up: %+v", p.Account)
 	case p.Watermark < before:
 		return fmt.Errorf("the watermark falls from %d to %d", before, p.Watermark)
-	case p.Watermark != 0 && p.Watermark > p.Newest-job.Lateness.Milliseconds():
+	case p.Watermark != 0 && !w.forgot && p.Watermark > p.Newest-job.Lateness.Milliseconds():
 		return fmt.Errorf("the watermark %d is not behind the newest event %d by the lateness", p.Watermark, p.Newest)
 	}
 	return nil
