@@ -26,6 +26,9 @@ type MariaDBServer struct {
 	alive  io.Closer
 }
 
+// sharedPrefix begins the names of folders that no test removes.
+const sharedPrefix = "liushui-mariadb-"
+
 // shared serves all tests of a binary, and ends with it.
 var shared struct {
 	sync.Mutex
@@ -43,7 +46,7 @@ func MariaDB(t testing.TB) (dsn string) {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.server == nil && shared.err == nil {
-		dir, err := os.MkdirTemp("", "liushui-mariadb-")
+		dir, err := os.MkdirTemp("", sharedPrefix)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,26 +90,23 @@ func startMariaDB(dir string) (*MariaDBServer, error) {
 		return nil, err
 	}
 	s := &MariaDBServer{Addr: addr, dir: dir}
-	install := exec.Command("mariadb-install-db", append([]string{"--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", "--datadir=" + s.data()}, asUser()...)...)
-	if out, err := install.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("mariadb-install-db: %w: %s", err, out)
-	}
 	return s, s.Start()
 }
 
 func (s *MariaDBServer) data() string { return filepath.Join(s.dir, "data") }
 
-// asUser is what the server wants to be told where it is started by root.
-func asUser() []string {
-	if os.Getuid() == 0 {
-		return []string{"--user=root"}
-	}
-	return nil
-}
-
-// keep runs a server until its own input ends, as it does when this process
-// ends in any way, then kills it and removes the folder.
-const keep = `dir=$1; shift; "$@" </dev/null & server=$!; read _; kill -9 $server; wait $server; [ -z "$dir" ] || rm -rf "$dir"`
+// keep makes the data where there are none, and runs the server until its own
+// input ends, as it does when this process ends in any way; then it kills the
+// server and removes the folder. A Ctrl-C for all must not end it before that.
+const keep = `trap '' INT TERM HUP
+dir=$1 data=$2 remove=$3 server=$4; shift 4
+user=; [ "$(id -u)" != 0 ] || user=--user=root
+[ -d "$data" ] || mariadb-install-db --no-defaults --auth-root-authentication-method=normal --skip-test-db --datadir="$data" $user >"$dir/install" 2>&1 </dev/null
+"$server" --no-defaults --datadir="$data" --socket="$data/s" --pid-file="$data/pid" --log-error="$dir/log" $user "$@" </dev/null &
+read _
+kill -9 $!
+wait $!
+[ -z "$remove" ] || rm -rf "$dir"`
 
 // Start starts the server and waits until it answers.
 func (s *MariaDBServer) Start() error {
@@ -119,12 +119,11 @@ func (s *MariaDBServer) Start() error {
 		return err
 	}
 	remove := ""
-	if strings.HasPrefix(filepath.Base(s.dir), "liushui-mariadb-") {
-		remove = s.dir
+	if strings.HasPrefix(filepath.Base(s.dir), sharedPrefix) {
+		remove = "yes"
 	}
-	s.keeper = exec.Command("sh", append([]string{"-c", keep, "keep", remove, path, "--no-defaults", "--datadir=" + s.data(),
-		"--bind-address=" + host, "--port=" + port, "--socket=" + filepath.Join(s.data(), "s"), "--pid-file=" + filepath.Join(s.data(), "pid"),
-		"--log-error=" + filepath.Join(s.dir, "log"), "--skip-name-resolve", "--innodb-buffer-pool-size=128M"}, asUser()...)...)
+	s.keeper = exec.Command("sh", "-c", keep, "keep", s.dir, s.data(), remove, path,
+		"--bind-address="+host, "--port="+port, "--skip-name-resolve", "--innodb-buffer-pool-size=128M")
 	if s.alive, err = s.keeper.StdinPipe(); err != nil {
 		return err
 	}
@@ -141,9 +140,10 @@ func (s *MariaDBServer) await(atMost time.Duration) error {
 			return nil
 		}
 		if time.Now().After(end) {
+			install, _ := os.ReadFile(filepath.Join(s.dir, "install"))
 			log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
 			s.Kill()
-			return fmt.Errorf("mariadbd did not answer on %s: %w\n%s", s.Addr, err, log)
+			return fmt.Errorf("mariadbd did not answer on %s: %w\n%s\n%s", s.Addr, err, install, log)
 		}
 	}
 }
