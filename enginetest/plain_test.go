@@ -135,10 +135,10 @@ func (p *plain) begin(ctx context.Context) error {
 	return p.out.Write(ctx, []liushui.Record{{Key: []byte(liushui.KeyJob), Value: value}}, nil)
 }
 
-// sameTopic keeps the topic's id beside the journal, and refuses another.
+// sameTopic keeps the topic's id beside the journal, and refuses another. A crash may leave the file empty.
 func (p *plain) sameTopic() error {
 	path := filepath.Join(p.line.Dir, "topic")
-	if kept, err := os.ReadFile(path); err == nil && string(kept) != p.line.Events.ID() {
+	if kept, err := os.ReadFile(path); err == nil && len(kept) > 0 && string(kept) != p.line.Events.ID() {
 		return liushui.ErrOtherTopic
 	}
 	return os.WriteFile(path, []byte(p.line.Events.ID()), 0o644)

@@ -24,7 +24,6 @@ type Topic struct {
 	recreated  int           // the life that the newest Recreate began
 	changed    chan struct{} // closed and made anew at every change
 	committed  map[string]map[int32]int64
-	now        func() time.Time
 	onWrite    func([]liushui.Record) (int, error)
 	batch      int
 	endsHidden bool
@@ -41,7 +40,7 @@ var topicsMade atomic.Int64
 
 // NewTopic makes an empty topic.
 func NewTopic(name string, partitions int) *Topic {
-	t := &Topic{name: name, changed: make(chan struct{}), committed: map[string]map[int32]int64{}, now: time.Now, batch: 500}
+	t := &Topic{name: name, changed: make(chan struct{}), committed: map[string]map[int32]int64{}, batch: 500}
 	t.create(partitions)
 	return t
 }
@@ -62,7 +61,7 @@ func (t *Topic) ID() string {
 }
 
 // Append puts a record at the end of a partition and returns its offset. A
-// record without a time gets the topic's clock.
+// record without a time gets that of the clock.
 func (t *Topic) Append(partition int32, r liushui.Record) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -73,7 +72,7 @@ func (t *Topic) append(partition int32, r liushui.Record) int64 {
 	p := &t.partitions[partition]
 	r.Partition, r.Offset = partition, p.end()
 	if r.Time == 0 {
-		r.Time = t.now().UnixMilli()
+		r.Time = time.Now().UnixMilli()
 	}
 	r.Key, r.Value = bytes.Clone(r.Key), bytes.Clone(r.Value)
 	headers := r.Headers
@@ -164,13 +163,6 @@ func (t *Topic) Sever() {
 	defer t.mu.Unlock()
 	t.life++
 	t.wake()
-}
-
-// Clock sets the clock that gives records their times; the default is time.Now.
-func (t *Topic) Clock(now func() time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.now = now
 }
 
 // OnWrite sets what happens when a writer is about to append records: with an
