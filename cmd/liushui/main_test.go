@@ -32,7 +32,7 @@ func command(t *testing.T, args ...string) result {
 // commandWith is command with environment variables.
 func commandWith(t *testing.T, env []string, args ...string) result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	var out, errOut output
 	code := run(ctx, args, env, &out, &errOut)

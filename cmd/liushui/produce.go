@@ -236,7 +236,11 @@ func (p *program) openSource(ctx context.Context, flags *sourceFlags, rejects st
 	reading := p.newMeter("reading "+flags.csv, "bytes")
 	defer reading.close()
 	c.Progress = reading.set
-	return source.OpenReplay(ctx, c)
+	r, err := source.OpenReplay(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // closeSource closes the file that a replay reads.

@@ -7,7 +7,6 @@ import (
 
 	"liushui/kafka"
 	"liushui/source"
-	"liushui/store"
 	"liushui/wall"
 )
 
@@ -32,26 +31,14 @@ type up struct {
 
 func (u *up) run(ctx context.Context) error {
 	begun := time.Now()
-	job, feed, err := u.check(ctx)
+	has, err := u.prepare(ctx) // job, data directory, source and tables
 	if err != nil {
 		return err
 	}
-	dir, err := openDirectory(u.data, feed)
-	if err != nil {
-		return err
-	}
-	defer dir.close()
-	events, err := u.openSource(ctx, &u.source, dir.file("rejects.csv"))
-	if err != nil {
-		return err
-	}
-	defer closeSource(events)
-	if err := dir.take(feed); err != nil {
-		return err
-	}
+	defer has.close()
 
 	// Kafka, in this process. The parts below meet at its topics only.
-	broker, err := kafka.StartBroker(ctx, u.topics.broker(u.program, dir.file("broker"), u.freeAddress("broker", u.kafkaListen), u.source.partitions, int64(u.retain)))
+	broker, err := kafka.StartBroker(ctx, u.brokerConfig(has.dir))
 	if err != nil {
 		return err
 	}
@@ -64,38 +51,28 @@ func (u *up) run(ctx context.Context) error {
 
 	// CSV or generator → category
 	produce, err := u.openProducer(ctx, client, &u.topics, u.source.partitions, source.ProduceConfig{
-		Source: events, Pace: u.source.pace, Corrections: job.Corrections, ResumeFile: dir.file("resume.json")})
+		Source: has.events, Pace: u.source.pace, Corrections: has.job.Corrections, ResumeFile: has.dir.file("resume.json")})
 	if err != nil {
 		return err
 	}
 	defer produce.close()
 
 	// category → category_results
-	process, err := u.openEngine(ctx, client, &u.topics, u.engine.config(job, dir.path))
+	process, err := u.openEngine(ctx, client, &u.topics, u.engine.config(has.job, has.dir.path))
 	if err != nil {
 		return err
 	}
 	defer process.close()
 
 	// category_results → tables
-	database, err := u.databaseConfig(&u.database)
-	if err != nil {
-		return err
-	}
-	database.Keep, database.Adopt = u.keep, u.adopt
-	tables, err := store.Open(ctx, database)
-	if err != nil {
-		return err
-	}
-	defer tables.Close()
-	keep, err := u.openKeeper(ctx, client, string(u.topics.results), tables)
+	keep, err := u.openKeeper(ctx, client, string(u.topics.results), has.tables)
 	if err != nil {
 		return err
 	}
 	defer keep.close()
 
 	// category_results, and the history in the tables → wall
-	serve, err := u.openServer(&u.topics, wall.Config{History: tables}, u.freeAddress("wall", u.listen), always(client))
+	serve, err := u.openServer(&u.topics, wall.Config{History: has.tables}, u.freeAddress("wall", u.listen), always(client))
 	if err != nil {
 		return err
 	}
@@ -110,7 +87,7 @@ func (u *up) run(ctx context.Context) error {
 		serve.station(),
 		station{"broker", broker.Run, atOnce})
 	if err == nil && u.exitWhenDone {
-		err = u.summarize(ctx, tables, produce, process, keep, begun)
+		err = u.summarize(ctx, has.tables, produce, process, keep, begun)
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"liushui"
+	"liushui/dev"
 )
 
 // up runs `liushui up` on free ports in a data directory.
@@ -199,4 +200,30 @@ func TestUpTakesTheNextFreePorts(t *testing.T) {
 	}
 	second.stop()
 	first.stop()
+}
+
+// TestUpIntoMariaDB keeps the tables in a real MariaDB, and asks there.
+func TestUpIntoMariaDB(t *testing.T) {
+	dsn := dev.MariaDB(t)
+	data := filepath.Join(t.TempDir(), "data")
+	replay := func(csv string) result {
+		return command(t, upArgs(t, data, "--csv", csv, "--mapping", "tmall-orders", "--speed", "max", "--max-bad", "10%",
+			"--exit-when-done", "--database", dsn)...)
+	}
+	r := must(t, replay("testdata/orders.csv"))
+	if !strings.Contains(r.out, "events   18 (order 9, pay 6, refund 3)\n") {
+		t.Errorf("the summary is\n%s", r.out)
+	}
+	if got := sum(t, rows(t, "sales", "--database", dsn), "paid"); got != paidInOrders {
+		t.Errorf("paid is %s, want %s", got, paidInOrders)
+	}
+	if _, err := os.Stat(filepath.Join(data, databaseFile)); err == nil {
+		t.Error("there is a SQLite database beside MariaDB's")
+	}
+
+	// Another feed's directory has another log: its results never mix with these.
+	data = filepath.Join(t.TempDir(), "other")
+	if r := replay("testdata/orders.csv"); r.code != exitFailure || !strings.Contains(r.errOut, "holds rows of another log") || !strings.Contains(r.errOut, "--adopt") {
+		t.Errorf("exit code %d: %s", r.code, r.errOut)
+	}
 }

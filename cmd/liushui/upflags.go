@@ -11,6 +11,8 @@ import (
 
 	"liushui"
 	"liushui/kafka"
+	"liushui/source"
+	"liushui/store"
 )
 
 func (p *program) upCommand() *cobra.Command {
@@ -42,24 +44,74 @@ Where the ports are taken it takes the next free ones, and says so.`,
 	return c
 }
 
-// check reads the job and the feed that the flags name, and settles the directory.
-func (u *up) check(ctx context.Context) (*liushui.Job, feed, error) {
-	if err := errors.Join(u.topics.check(), u.engine.check()); err != nil {
-		return nil, feed{}, err
+// prepared is what the line begins with, before Kafka is there.
+type prepared struct {
+	job    *liushui.Job
+	dir    *directory
+	events source.Source
+	tables *store.Store
+}
+
+// close closes what was opened.
+func (has *prepared) close() {
+	if has.tables != nil {
+		has.tables.Close()
+	}
+	closeSource(has.events)
+	if has.dir != nil {
+		has.dir.close()
+	}
+}
+
+// prepare finds what is wrong with flags and files before anything is started.
+func (u *up) prepare(ctx context.Context) (_ *prepared, err error) {
+	f, err := u.check(ctx)
+	if err != nil {
+		return nil, err
+	}
+	has := &prepared{}
+	defer func() {
+		if err != nil {
+			has.close()
+		}
+	}()
+	if has.job, err = loadJob("--job ", u.engine.job); err != nil {
+		return nil, err
+	}
+	if has.dir, err = openDirectory(u.data, f); err != nil {
+		return nil, err
+	}
+	database, err := u.databaseConfig(&u.database)
+	if err != nil {
+		return nil, err
+	}
+	database.Keep, database.Adopt = u.keep, u.adopt
+	if has.tables, err = store.Open(ctx, database); err != nil {
+		return nil, err
+	}
+	if has.events, err = u.openSource(ctx, &u.source, has.dir.file("rejects.csv")); err != nil {
+		return nil, err
+	}
+	return has, has.dir.take(f)
+}
+
+// check judges the flags, and settles the data directory and the database.
+func (u *up) check(ctx context.Context) (feed, error) {
+	if err := u.topics.check(); err != nil {
+		return feed{}, err
+	}
+	if err := u.engine.check(); err != nil {
+		return feed{}, err
 	}
 	if err := u.source.check(true); err != nil {
-		return nil, feed{}, err
+		return feed{}, err
 	}
 	if u.exitWhenDone && u.source.endless() {
-		return nil, feed{}, misuse("--exit-when-done: this feed never ends; name a file with --csv, without --loop, or bound the demo with --events")
-	}
-	job, err := loadJob("--job ", u.engine.job)
-	if err != nil {
-		return nil, feed{}, err
+		return feed{}, misuse("--exit-when-done: this feed never ends; name a file with --csv, without --loop, or bound the demo with --events")
 	}
 	f, err := u.source.feed(ctx, u.program)
 	if err != nil {
-		return nil, feed{}, err
+		return feed{}, err
 	}
 	if u.data == "" {
 		u.data = f.directory()
@@ -67,7 +119,11 @@ func (u *up) check(ctx context.Context) (*liushui.Job, feed, error) {
 	if u.database.dsn == "" {
 		u.database.dsn = databaseIn(u.data)
 	}
-	return job, f, nil
+	return f, nil
+}
+
+func (u *up) brokerConfig(dir *directory) kafka.BrokerConfig {
+	return u.topics.broker(u.program, dir.file("broker"), u.freeAddress("broker", u.kafkaListen), u.source.partitions, int64(u.retain))
 }
 
 // portsTried is how many ports after a taken one are looked at.
