@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"liushui"
 )
@@ -200,6 +201,31 @@ func (p *player) parked(s step) error {
 	want := slices.Sorted(slices.Values(s.words[1:]))
 	if !slices.Equal(got, want) {
 		return fmt.Errorf("parked are %q", got)
+	}
+	return nil
+}
+
+// rhythm waits for a while in which the engine must say how it stands every
+// second, and its job every minute.
+func (p *player) rhythm(s step) error {
+	span, err := time.ParseDuration(s.text)
+	if err != nil {
+		return err
+	}
+	before := p.line.Results.Ends()[0]
+	time.Sleep(span)
+	jobs, progress := 0, 0
+	for _, r := range p.line.Results.Records(0)[before:] {
+		switch liushui.KindOf(r.Key) {
+		case liushui.KindJob:
+			jobs++
+		case liushui.KindProgress:
+			progress++
+		}
+	}
+	seconds, minutes := int(span.Seconds()), int(span.Minutes())
+	if progress < seconds-2 || progress > seconds+2 || jobs < minutes || jobs > minutes+1 {
+		return fmt.Errorf("%d progress records and %d job records in %s", progress, jobs, span)
 	}
 	return nil
 }

@@ -34,6 +34,8 @@ type plain struct {
 	late        map[string]int64 // by cell
 	sentVersion map[string]int64
 	account     liushui.Account
+	asked       time.Time // when the ends were learned
+	jobSaid     time.Time
 	judged      int64
 	corrected   int64
 	complete    int64 // windows that begin earlier are not sent
@@ -107,6 +109,9 @@ func (p *plain) run(ctx context.Context) error {
 			second = time.Now()
 			err = p.progress(ctx, false)
 		}
+		if err == nil && time.Since(p.jobSaid) >= time.Minute {
+			err = p.sayJob(ctx)
+		}
 		if err != nil && ctx.Err() == nil {
 			return err
 		}
@@ -129,8 +134,13 @@ func (p *plain) begin(ctx context.Context) error {
 			}
 		}
 	}
-	job := p.line.Job
 	p.findComplete()
+	return p.sayJob(ctx)
+}
+
+func (p *plain) sayJob(ctx context.Context) error {
+	job := p.line.Job
+	p.jobSaid = time.Now()
 	value, _ := json.Marshal(liushui.JobRecord{Job: job.Name, Hash: job.Hash(), Generation: p.generation, Engine: "plain", Time: time.Now().UnixMilli(), Text: job.Text})
 	return p.out.Write(ctx, []liushui.Record{{Key: []byte(liushui.KeyJob), Value: value}}, nil)
 }
@@ -283,6 +293,7 @@ func (p *plain) park(r liushui.Record, reason, detail string) {
 // pass lets partitions without events pass what had been read 5 s before they were found empty.
 func (p *plain) pass(ends []liushui.PartitionEnd) {
 	for _, end := range ends {
+		p.asked = end.Asked
 		p.passed[end.Partition] += 0 // it is known from now on, and holds the watermark
 		if end.Asked.IsZero() || p.offsets[end.Partition] < end.End || p.fault == "waits for idle partitions" {
 			continue
@@ -344,8 +355,11 @@ func (p *plain) progress(ctx context.Context, stopped bool) error {
 	progress := liushui.Progress{Engine: "plain", Generation: p.generation, Time: time.Now().UnixMilli(), Newest: p.newestOf(), Watermark: p.watermark,
 		Feed: p.feed, TopicID: p.line.Events.ID(), Judged: p.judged, Account: p.account, Corrected: p.corrected, CompleteFrom: p.complete, Stopped: stopped}
 	for partition, end := range p.line.Events.Ends() {
-		lag := end - p.offsets[partition]
-		progress.Partitions = append(progress.Partitions, liushui.PartitionProgress{Partition: partition, Offset: p.offsets[partition], Lag: &lag, Newest: p.newest[partition]})
+		part := liushui.PartitionProgress{Partition: partition, Offset: p.offsets[partition], Newest: p.newest[partition]}
+		if lag := end - p.offsets[partition]; time.Since(p.asked) < 2*time.Second {
+			part.Lag = &lag
+		}
+		progress.Partitions = append(progress.Partitions, part)
 	}
 	if p.fault == "loses count" && p.account.Read > 3 {
 		progress.Account.Counted--

@@ -74,6 +74,8 @@ func (p *player) do(s step) error {
 		"forget":  p.forget,
 		"ended":   p.inputEnded,
 		"dies":    p.dies,
+		"blind":   p.blind,
+		"rhythm":  p.rhythm,
 		"settle":  p.rest,
 		"expect":  p.expect, "absent": p.absent, "rows": p.rows, "account": p.account, "parked": p.parked, "progress": p.progress,
 	}
@@ -173,6 +175,15 @@ func (p *player) trim(s step) error {
 // recreate makes the topic of events again, empty.
 func (p *player) recreate(step) error {
 	p.line.Events.Recreate(len(p.line.Events.Ends()))
+	return nil
+}
+
+// blind keeps the engine from learning the ends of partitions, or lets it see again.
+func (p *player) blind(s step) error {
+	if s.text != "on" && s.text != "off" {
+		return errors.New("want on or off")
+	}
+	p.line.Events.HideEnds(s.text == "on")
 	return nil
 }
 

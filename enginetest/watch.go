@@ -195,8 +195,11 @@ func (w *watch) seeResult(r liushui.Record) error {
 		return fmt.Errorf("a result of generation %d before its job record", result.Generation)
 	}
 	now := version{result.Generation, result.Repair, result.Version}
-	if before, sent := w.versions[string(r.Key)]; sent && before == now {
+	switch before := w.versions[string(r.Key)]; {
+	case before == now:
 		return fmt.Errorf("%s: version %d is sent again, though nothing changed", r.Key, now.version)
+	case before.generation == now.generation && before.repair == now.repair && before.version > now.version:
+		return fmt.Errorf("%s: version %d after version %d", r.Key, now.version, before.version)
 	}
 	w.versions[string(r.Key)] = now
 	return nil

@@ -56,6 +56,7 @@ func TestCheckLog(t *testing.T) {
 		{"watermark falls", func(s *said) { s.jobRecord(5, job).progress(5, 9_000, newest, 0).progress(5, 8_999, newest, 0) }, "offset 2: the watermark falls from 9000 to 8999"},
 		{"watermark too far", func(s *said) { s.jobRecord(5, job).progress(5, 10_001, newest, 0) }, "offset 1: the watermark 10001 is not behind"},
 		{"unchanged cell", func(s *said) { s.jobRecord(5, job).result(5, 1).result(5, 1) }, "version 1 is sent again, though nothing changed"},
+		{"a version falls", func(s *said) { s.jobRecord(5, job).result(5, 2).result(5, 1) }, "version 1 after version 2"},
 		{"two jobs of one generation", func(s *said) { s.jobRecord(5, job).jobRecord(5, other) }, "generation 5 has the job"},
 		{"two generations of one job", func(s *said) { s.jobRecord(5, job).jobRecord(6, job) }, "has generation 6 and before 5"},
 		{"a lower generation", func(s *said) { s.jobRecord(5, job).jobRecord(4, other) }, "the new generation 4 is not above 5"},
