@@ -154,10 +154,13 @@ func freePort(t *testing.T) string {
 	return l.Addr().String()
 }
 
+// testdata is where it is, also for a test that works in another directory.
+var testdata, _ = filepath.Abs("testdata")
+
 // golden compares with a file in testdata, or writes it with -update.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", name)
+	path := filepath.Join(testdata, name)
 	if *update {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
