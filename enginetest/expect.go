@@ -208,7 +208,7 @@ func (p *player) parked(s step) error {
 // rhythm waits for a while in which the engine must say how it stands every
 // second, and its job every minute.
 func (p *player) rhythm(s step) error {
-	span, err := time.ParseDuration(s.text)
+	span, err := time.ParseDuration(s.word(0))
 	if err != nil {
 		return err
 	}

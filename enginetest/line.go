@@ -26,12 +26,11 @@ type Engine func(ctx context.Context, l *Line) error
 
 // stage runs an engine on a line and watches what comes out.
 type stage struct {
-	engine  Engine
-	line    Line
-	dirs    string  // holds one directory a life of the engine
-	lives   int     // directories made
-	sent    []Place // the events in the order in which they were sent
-	options Options
+	engine Engine
+	line   Line
+	dirs   string  // holds one directory a life of the engine
+	lives  int     // directories made
+	sent   []Place // the events in the order in which they were sent
 
 	cancel context.CancelFunc // nil while no engine runs
 	ended  chan error
@@ -219,8 +218,7 @@ func (s *stage) differences() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, events := s.options, s.events()
-	o.Late, o.CompleteFrom = letters.places("late"), progress.CompleteFrom
+	o, events := Options{Late: letters.places("late"), CompleteFrom: progress.CompleteFrom}, s.events()
 	table, account := Batch(s.line.Job, events, o)
 	got, err := TableOf(results, s.line.Job)
 	if err != nil {
@@ -238,7 +236,7 @@ func (s *stage) differences() ([]string, error) {
 // diffNewest compares what the progress record says of time with the newest accepted events.
 func (s *stage) diffNewest(p *liushui.Progress, events []liushui.Record) (lines []string) {
 	newest := map[int32]int64{}
-	judge(s.line.Job, events, s.options, func(r liushui.Record, e *event, v Verdict) {
+	judge(s.line.Job, events, Options{}, func(r liushui.Record, e *event, v Verdict) {
 		if v != Bad {
 			newest[r.Partition] = max(newest[r.Partition], e.time)
 		}

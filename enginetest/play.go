@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -101,10 +102,10 @@ func (p *player) partitions(s step) error {
 	return nil
 }
 
-func (p *player) setDate(s step) error { p.date = s.text; return nil }
+func (p *player) setDate(s step) error { p.date = s.word(0); return nil }
 
 func (p *player) setFeed(s step) error {
-	p.feed = s.text
+	p.feed = s.word(0)
 	if p.feed == "live" {
 		p.feed = liushui.FeedLive
 	}
@@ -113,7 +114,7 @@ func (p *player) setFeed(s step) error {
 
 // clock waits until a time.
 func (p *player) clock(s step) error {
-	at, err := parseTime(s.text, p.date, p.line.Job.Zone)
+	at, err := parseTime(s.word(0), p.date, p.line.Job.Zone)
 	if err != nil {
 		return err
 	}
@@ -126,7 +127,7 @@ func (p *player) clock(s step) error {
 }
 
 func (p *player) wait(s step) error {
-	d, err := time.ParseDuration(s.text)
+	d, err := time.ParseDuration(s.word(0))
 	if err == nil {
 		err = p.start()
 	}
@@ -180,10 +181,10 @@ func (p *player) recreate(step) error {
 
 // blind keeps the engine from learning the ends of partitions, or lets it see again.
 func (p *player) blind(s step) error {
-	if s.text != "on" && s.text != "off" {
+	if s.word(0) != "on" && s.word(0) != "off" {
 		return errors.New("want on or off")
 	}
-	p.line.Events.HideEnds(s.text == "on")
+	p.line.Events.HideEnds(s.word(0) == "on")
 	return nil
 }
 
@@ -207,77 +208,6 @@ func (p *player) dies(s step) error {
 	case <-time.After(endsWithin):
 		return errors.New("it goes on")
 	}
-}
-
-// sendEvent sends an event: [@partition] time type [field=value …].
-func (p *player) sendEvent(s step) error {
-	p.made++
-	partition, words, err := s.partition()
-	if err != nil || len(words) < 2 {
-		return errors.Join(err, errors.New("want [@partition] time type field=value …"))
-	}
-	at, err := parseTime(words[0], p.date, p.line.Job.Zone)
-	if err != nil {
-		return err
-	}
-	fields, err := pairs(words[2:])
-	if err != nil {
-		return err
-	}
-	if _, given := fields["id"]; !given {
-		fields["id"] = fmt.Sprintf("e%d", p.made)
-	}
-	value := fmt.Appendf(nil, `{"type":%q,"time":%d`, words[1], at)
-	for _, name := range keys(fields) {
-		value = append(value, ',')
-		value = liushui.AppendQuoted(value, name)
-		value = append(value, ':')
-		if name == "amount" || name == "quantity" {
-			value = append(value, fields[name]...)
-		} else {
-			value = liushui.AppendQuoted(value, fields[name])
-		}
-	}
-	p.send(partition, liushui.Record{Key: []byte(fields["id"]), Feed: p.feed, Value: append(value, '}')})
-	return nil
-}
-
-// repeat sends an event several times; {n} in it is its number, from 1.
-func (p *player) repeat(s step) error {
-	n, err := s.number(0)
-	if err != nil || len(s.words) < 2 || s.words[1] != "send" {
-		return errors.Join(err, errors.New("want a number and send …"))
-	}
-	for i := range n {
-		one := step{verb: "send"}
-		for _, word := range s.words[2:] {
-			one.words = append(one.words, strings.ReplaceAll(word, "{n}", strconv.Itoa(i+1)))
-		}
-		if err := p.sendEvent(one); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// raw sends a record's value as it stands, or unquoted where it begins with a quote.
-func (p *player) raw(s step) error {
-	partition, text := int32(0), s.text
-	if at, rest, found := strings.Cut(text, " "); found && strings.HasPrefix(at, "@") {
-		n, err := strconv.ParseInt(at[1:], 10, 32)
-		if err != nil {
-			return err
-		}
-		partition, text = int32(n), strings.TrimSpace(rest)
-	}
-	if strings.HasPrefix(text, `"`) {
-		var err error
-		if text, err = strconv.Unquote(text); err != nil {
-			return err
-		}
-	}
-	p.send(partition, liushui.Record{Feed: p.feed, Value: []byte(text)})
-	return nil
 }
 
 // word is the nth word after the verb, or nothing.
@@ -309,11 +239,4 @@ func parsePlace(word string) (Place, error) {
 	return p, nil
 }
 
-func keys[V any](m map[string]V) []string {
-	var all []string
-	for key := range m {
-		all = append(all, key)
-	}
-	slices.Sort(all)
-	return all
-}
+func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

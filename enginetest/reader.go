@@ -11,10 +11,10 @@ import (
 	"liushui"
 )
 
-// ErrSevered is what clients of a topic get after Sever.
-var ErrSevered = errors.New("cut off from the topic")
-
-var errClosed = errors.New("closed already")
+var (
+	errSevered = errors.New("cut off from the topic") // after Sever
+	errClosed  = errors.New("closed already")
+)
 
 // endsEvery is how often a reader learns the ends of partitions anew.
 const endsEvery = 500 * time.Millisecond
@@ -98,7 +98,7 @@ func (t *Topic) check(life int) error {
 	case life < t.recreated:
 		return fmt.Errorf("%s: %w", t.name, liushui.ErrOtherTopic)
 	}
-	return fmt.Errorf("%s: %w", t.name, ErrSevered)
+	return fmt.Errorf("%s: %w", t.name, errSevered)
 }
 
 func (r *reader) Hold(partition int32, held bool) {

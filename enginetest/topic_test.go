@@ -163,16 +163,16 @@ func TestTopicSever(t *testing.T) {
 			t.Fatal(err)
 		}
 		topic.Sever()
-		if _, err := r.Poll(t.Context()); !errors.Is(err, ErrSevered) {
+		if _, err := r.Poll(t.Context()); !errors.Is(err, errSevered) {
 			t.Errorf("poll: %v", err)
 		}
-		if err := w.Flush(t.Context()); !errors.Is(err, ErrSevered) || !errors.Is(ack, ErrSevered) {
+		if err := w.Flush(t.Context()); !errors.Is(err, errSevered) || !errors.Is(ack, errSevered) {
 			t.Errorf("flush: %v, acknowledged: %v", err, ack)
 		}
 		if n := len(topic.Records(0)); n != 0 {
 			t.Errorf("%d records were written", n)
 		}
-		if err := r.Commit(t.Context(), "g", nil); !errors.Is(err, ErrSevered) {
+		if err := r.Commit(t.Context(), "g", nil); !errors.Is(err, errSevered) {
 			t.Errorf("commit: %v", err)
 		}
 	})
