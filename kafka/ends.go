@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"liushui"
 )
 
@@ -22,20 +20,27 @@ func (r *reader) Ends() []liushui.PartitionEnd {
 	return slices.Clone(r.ends)
 }
 
-// ask learns twice a second how far the partitions reach, whether there are
-// new ones, and whether the topic is still the same. It says once when no
-// broker answers any more, and once when one does again.
+// askNow makes the next question come at once.
+func (r *reader) askNow() {
+	select {
+	case r.hurry <- struct{}{}:
+	default:
+	}
+}
+
+// ask learns twice a second how far the partitions reach, who leads them,
+// whether there are new ones, and whether the topic is still the same. It says
+// once when no broker answers any more, and once when one does again.
 func (r *reader) ask(ctx context.Context) {
-	defer close(r.done)
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
 	var lost time.Time
-	missed := 0
-	for {
+	for missed := 0; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-r.hurry:
 		}
 		found, err := r.askOnce(ctx)
 		switch {
@@ -54,17 +59,17 @@ func (r *reader) ask(ctx context.Context) {
 		if missed++; found {
 			missed = 0
 		}
-		if missed == askMissed {
-			r.judgeTopic(ctx)
+		if missed >= askMissed {
+			r.judgeTopic(ctx, true)
 		}
 	}
 }
 
 // askOnce reports whether the topic was found.
 func (r *reader) askOnce(ctx context.Context) (found bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, askWait)
+	wait, cancel := context.WithTimeout(ctx, askWait)
 	defer cancel()
-	have, err := describe(ctx, r.kafka, r.topic)
+	have, err := describe(wait, r.kafka, r.topic)
 	if err != nil {
 		return false, err
 	}
@@ -75,28 +80,39 @@ func (r *reader) askOnce(ctx context.Context) (found bool, err error) {
 		r.fail(otherTopic(r.topic, r.id, have.id))
 		return true, nil
 	}
-	ends, err := extents(ctx, r.kafka, r.topic, have.partitions)
+	ends, err := extents(wait, r.kafka, r.topic, have.partitions())
 	if err != nil {
 		return true, err
 	}
-	r.learn(ends)
+	r.learn(ctx, have, ends)
 	return true, nil
 }
 
-// learn keeps the answer, and begins to read partitions that are new.
-func (r *reader) learn(ends []liushui.PartitionEnd) {
+// learn keeps the answer, begins to read partitions that are new, and from
+// brokers that did not lead any before.
+func (r *reader) learn(ctx context.Context, have *topic, ends []liushui.PartitionEnd) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.ends = ends
-	added := map[int32]kgo.Offset{}
-	for _, end := range ends {
-		if r.parts[end.Partition] == nil {
-			r.parts[end.Partition] = &place{next: end.Start, fresh: true}
-			added[end.Partition] = kgo.NewOffset().At(end.Start)
-		}
+	if len(ends) > len(r.parts) {
+		r.log.Info("the topic has more partitions; reading them from their start", "topic", r.topic, "partitions", len(ends))
 	}
-	if len(added) > 0 {
-		r.log.Info("topic has more partitions; reading them from their start", "topic", r.topic, "partitions", len(ends))
-		r.kafka.AddConsumePartitions(map[string]map[int32]kgo.Offset{r.topic: added})
+	r.ends = ends
+	for _, end := range ends {
+		at := r.parts[end.Partition]
+		if at == nil {
+			at = &place{next: end.Start, fresh: true, leader: -1}
+			r.parts[end.Partition] = at
+		}
+		leader := have.leaders[end.Partition]
+		if at.leader == leader {
+			continue
+		}
+		at.leader = leader
+		if leader >= 0 && r.sources[leader] == nil {
+			poked := make(chan struct{}, 1)
+			r.sources[leader] = poked
+			r.running.Go(func() { r.source(ctx, leader, poked) })
+		}
+		r.poke(leader)
 	}
 }

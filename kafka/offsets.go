@@ -22,7 +22,7 @@ func (c *Client) Ends(ctx context.Context, name string) ([]liushui.PartitionEnd,
 	if err != nil {
 		return nil, err
 	}
-	return patiently(ctx, func() ([]liushui.PartitionEnd, error) { return extents(ctx, c.kafka, name, have.partitions) })
+	return patiently(ctx, func() ([]liushui.PartitionEnd, error) { return extents(ctx, c.kafka, name, have.partitions()) })
 }
 
 // Timestamps that ask ListOffsets for the ends of a log.

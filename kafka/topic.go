@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,7 +65,7 @@ func (c *Client) ensure(ctx context.Context, t Topic) (created bool, err error) 
 		}
 	}
 	if created {
-		c.log.Info("topic created", "topic", t.Name, "partitions", len(have.partitions))
+		c.log.Info("topic created", "topic", t.Name, "partitions", len(have.leaders))
 	}
 	return created, nil
 }
@@ -107,7 +109,7 @@ func (c *Client) awaitTopic(ctx context.Context, name string) (*topic, error) {
 }
 
 func (c *Client) checkResults(ctx context.Context, name string, have *topic) error {
-	if n := len(have.partitions); n != 1 {
+	if n := len(have.leaders); n != 1 {
 		return fmt.Errorf("topic %s has %d partitions, but results need a topic with exactly one: name another with --results: %w",
 			name, n, liushui.ErrMisuse)
 	}
@@ -143,9 +145,12 @@ func (c *Client) TopicID(ctx context.Context, name string) (string, error) {
 
 // topic is a topic as the brokers describe it.
 type topic struct {
-	id         string
-	partitions []int32
+	id      string
+	raw     [16]byte        // the same, as brokers take it
+	leaders map[int32]int32 // the broker that leads each partition; -1: none does
 }
+
+func (t *topic) partitions() []int32 { return slices.Sorted(maps.Keys(t.leaders)) }
 
 // describe asks the brokers for a topic; nil where it does not exist.
 func (c *Client) describe(ctx context.Context, name string) (*topic, error) {
@@ -173,9 +178,9 @@ func describe(ctx context.Context, kafka *kgo.Client, name string) (*topic, erro
 		case err != nil:
 			return nil, fmt.Errorf("ask for topic %s: %w", name, err)
 		}
-		have := &topic{id: base64.RawURLEncoding.EncodeToString(t.TopicID[:])}
+		have := &topic{id: base64.RawURLEncoding.EncodeToString(t.TopicID[:]), raw: t.TopicID, leaders: map[int32]int32{}}
 		for _, p := range t.Partitions {
-			have.partitions = append(have.partitions, p.Partition)
+			have.leaders[p.Partition] = p.Leader
 		}
 		return have, nil
 	}
