@@ -123,6 +123,23 @@ func TestKilledDemo(t *testing.T) {
 	compareWithTheLog(t, data)
 }
 
+// TestCtrlC is the signal itself, at a real process.
+func TestCtrlC(t *testing.T) {
+	t.Parallel()
+	cmd, said := process(t, upArgs(t, filepath.Join(t.TempDir(), "data"))...)
+	time.Sleep(3 * time.Second)
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("after Ctrl-C: %v\n%s", err, said)
+	}
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("Ctrl-C took %s", took)
+	}
+}
+
 // compareWithTheLog computes the whole log by other, plainer code, and compares
 // topic, tables and account with that.
 func compareWithTheLog(t *testing.T, data string) {

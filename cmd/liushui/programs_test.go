@@ -210,3 +210,18 @@ func TestProcessExitsWhenDone(t *testing.T) {
 	}
 	l.stop("store", "broker")
 }
+
+// TestProduceGoesOn stops a replay in its middle: the next start sends the rest.
+func TestProduceGoesOn(t *testing.T) {
+	l := newLine(t)
+	l.start("broker", "process", "store")
+	slow := launch(t, append(l.args("produce"), "--speed", "", "--rate", "6/s")...)
+	eventually(t, "some of the events are in the tables", func() bool { paid := l.paid(); return paid != "0.00" && !strings.HasPrefix(paid, "liushui: ") })
+	slow.stop()
+	r := must(t, command(t, l.args("produce")...))
+	if !strings.Contains(r.errOut, "sending goes on where it stopped") {
+		t.Errorf("it says\n%s", r.errOut)
+	}
+	eventually(t, "the tables have all payments", func() bool { return l.paid() == paidInOrders })
+	l.stop("store", "process", "broker")
+}

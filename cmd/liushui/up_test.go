@@ -227,3 +227,45 @@ func TestUpIntoMariaDB(t *testing.T) {
 		t.Errorf("exit code %d: %s", r.code, r.errOut)
 	}
 }
+
+// TestUpWithAnotherJob computes the same feed anew: its directory is the same.
+func TestUpWithAnotherJob(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	replay := func(more ...string) []string {
+		return upArgs(t, data, append([]string{"--csv", "testdata/orders.csv", "--mapping", "tmall-orders", "--speed", "max", "--max-bad", "10%", "--exit-when-done"}, more...)...)
+	}
+	must(t, command(t, replay("--job", "testdata/small.yaml")...))
+	must(t, command(t, replay()...))
+	if got := sum(t, rows(t, "sales", "--data", data), "paid"); got != paidInOrders {
+		t.Errorf("paid is %s by the second job, want %s", got, paidInOrders)
+	}
+	must(t, command(t, replay("--job", "testdata/small.yaml")...))
+	if got := sum(t, rows(t, "takings", "--data", data), "paid"); got != paidInOrders {
+		t.Errorf("paid is %s by the first job again, want %s", got, paidInOrders)
+	}
+}
+
+// TestUpWithAnEmptyFile has nothing to do, and says so.
+func TestUpWithAnEmptyFile(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	csv := file(t, filepath.Join(t.TempDir(), "empty.csv"), "订单编号,总金额,买家实际支付金额,收货地址,订单创建时间,订单付款时间,退款金额\n")
+	r := must(t, command(t, upArgs(t, data, "--csv", csv, "--mapping", "tmall-orders", "--speed", "max", "--exit-when-done")...))
+	if !strings.Contains(r.out, "events   none\nrecords  0 read = 0 counted") || !strings.Contains(r.errOut, "the file makes no events") {
+		t.Errorf("it says\n%s%s", r.out, r.errOut)
+	}
+}
+
+func TestLogsAsJSON(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	r := must(t, command(t, upArgs(t, data, "--events", "10", "--speed", "max", "--exit-when-done", "--log-format", "json")...))
+	lines := strings.Split(strings.TrimSpace(r.errOut), "\n")
+	for _, line := range lines {
+		var entry struct{ Time, Level, Msg string }
+		if err := json.Unmarshal([]byte(line), &entry); err != nil || entry.Msg == "" || entry.Time == "" {
+			t.Errorf("a log line is %s (%v)", line, err)
+		}
+	}
+	if len(lines) < 3 {
+		t.Errorf("only %d lines: %s", len(lines), r.errOut)
+	}
+}
