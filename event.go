@@ -16,7 +16,7 @@ const (
 	FieldDimension FieldType = iota // a string of at most 128 characters; absent, null and empty are unknown
 	FieldID                         // a string of 1 to 256 bytes
 	FieldKind                       // one of EventTypes
-	FieldTime                       // whole ms since 1970 UTC, not before MinTime
+	FieldTime                       // whole ms since 1970 UTC, MinTime to MaxTime
 	FieldQuantity                   // a whole number, 0 to MaxQuantity
 	FieldAmount                     // a decimal number, 0 to MaxAmount
 )
@@ -35,11 +35,12 @@ var Fields = []struct {
 
 // Limits of section 2.
 const (
-	MaxID        = 256          // bytes
-	MaxDimension = 128          // characters
-	MaxRecord    = 64 << 10     // bytes of a record's value
-	MaxDepth     = 100          // levels of nesting, the event's own object being the first
-	MinTime      = 946684800000 // 2000-01-01T00:00:00Z: earlier times are cut or empty numbers
+	MaxID        = 256             // bytes
+	MaxDimension = 128             // characters
+	MaxRecord    = 64 << 10        // bytes of a record's value
+	MaxDepth     = 100             // levels of nesting, the event's own object being the first
+	MinTime      = 946684800000    // 2000-01-01T00:00:00Z: earlier times are cut or empty numbers
+	MaxTime      = 253402300799999 // the last ms of the year 9999: later times are no ms since 1970
 )
 
 // Feeds are the values of the record header HeaderFeed. Records without it are live.
@@ -94,6 +95,8 @@ func (e *Event) Check() error {
 		return fmt.Errorf("type %.40q is none of the seven: %w", e.Type, ErrBad)
 	case e.Time < MinTime:
 		return fmt.Errorf("time %d is before the year 2000: %w", e.Time, ErrBad)
+	case e.Time > MaxTime:
+		return fmt.Errorf("time %d is after the year 9999: %w", e.Time, ErrBad)
 	case e.HasQuantity && (e.Quantity < 0 || e.Quantity > MaxQuantity):
 		return fmt.Errorf("quantity %d is not in 0 to %d: %w", e.Quantity, MaxQuantity, ErrBad)
 	case e.HasAmount && (e.Amount < 0 || e.Amount > MaxAmount):

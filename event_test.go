@@ -35,6 +35,7 @@ func TestCheck(t *testing.T) {
 		{"no type", func(e *Event) { e.Type = "" }, `type "" is none of the seven`},
 		{"unknown type", func(e *Event) { e.Type = "Pay" }, `type "Pay" is none of the seven`},
 		{"early", func(e *Event) { e.Time = MinTime - 1 }, "before the year 2000"},
+		{"beyond", func(e *Event) { e.Time = MaxTime + 1 }, "after the year 9999"},
 		{"quantity below 0", func(e *Event) { e.Quantity = -1 }, "quantity -1 is not in 0 to 1000000000"},
 		{"quantity too large", func(e *Event) { e.Quantity++ }, "quantity 1000000001 is not in"},
 		{"amount below 0", func(e *Event) { e.Amount = -1 }, "amount -0.0001 is not in 0 to 1000000000000.00"},

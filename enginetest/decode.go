@@ -77,7 +77,7 @@ func decode(value []byte, n named) (*event, error) {
 		e.fields[name] = s
 	}
 	at, err := number(fields["time"], 0)
-	if err != nil || at == nil || !at.IsInt64() || at.Int64() < 946684800000 {
+	if err != nil || at == nil || !at.IsInt64() || at.Int64() < 946684800000 || at.Int64() > 253402300799999 {
 		return nil, fmt.Errorf("time %v: %v", at, err)
 	}
 	e.time = at.Int64()

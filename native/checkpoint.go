@@ -250,11 +250,10 @@ func dropOld(dir string, kept ...[]segment) error {
 	return nil
 }
 
-// restored is what a directory holds: the newest whole checkpoint, the one
-// before it, and the batches judged since.
+// restored is what a directory holds: the newest whole checkpoint, and the
+// batches judged since.
 type restored struct {
 	*state
-	before  []segment // of the older kept checkpoint
 	batches []journalEntry
 	journal int64 // number of the last journal
 	size    int64 // bytes of its whole entries

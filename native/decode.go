@@ -125,6 +125,8 @@ func (d *decoder) check() error {
 		return fmt.Errorf("type is missing: %w", liushui.ErrBad)
 	case e.time < liushui.MinTime:
 		return fmt.Errorf("time is missing or before the year 2000: %w", liushui.ErrBad)
+	case e.time > liushui.MaxTime:
+		return fmt.Errorf("time %d is after the year 9999: %w", e.time, liushui.ErrBad)
 	case e.quantity < 0 || e.quantity > liushui.MaxQuantity:
 		return fmt.Errorf("quantity %d is not in 0 to %d: %w", e.quantity, liushui.MaxQuantity, liushui.ErrBad)
 	case e.amount < 0 || e.amount > int64(liushui.MaxAmount):

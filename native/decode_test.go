@@ -20,6 +20,7 @@ var decodeSeeds = []string{
 	`{"id":"a","type":"view","time":1600000000000,"ID":7,"x":{"y":[1,2,{"z":null}]},"user":"\u4e2d\ud83d\ude00"}`,
 	`{"id":"a","type":"view","time":1600000000000,"user":"\ud800"}`,
 	`{"id":"a","type":"view","time":1600000000000,"\u0075ser":"u"}`,
+	`{"id":"a","type":"view","time":253402300799999}`, `{"id":"a","type":"view","time":253402300800000}`, `{"id":"a","type":"view","time":9e18}`,
 	`{"id":"a","type":"view","time":1600000000000} `, ` {"id":"a","type":"view","time":1600000000000}`,
 	`{"id":"a","type":"view","time":1600000000000}x`, `{"id":"","type":"view","time":1600000000000}`,
 	`{"id":"a","type":"buy","time":1600000000000}`, `{"id":"a","type":"view","time":15}`, `{"id":7,"type":"view","time":1600000000000}`,

@@ -370,7 +370,7 @@ func (e *Engine) rejudge(ctx context.Context, entry journalEntry) error {
 func (e *Engine) awaitRecords(ctx context.Context) error {
 	select {
 	case fetches := <-e.intake.fetched:
-		e.intake.put(fetches)
+		e.meet(fetches)
 		return nil
 	case err := <-e.intake.failed:
 		return err

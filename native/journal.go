@@ -44,16 +44,16 @@ func createJournal(dir string, number int64) (*journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create journal: %w", err)
 	}
-	j := &journal{file: file}
-	if _, err := file.WriteString(journalHead); err == nil {
+	if _, err = file.WriteString(journalHead); err == nil {
 		err = file.Sync()
-	} else {
-		err = errors.Join(err, file.Close())
+	}
+	if err == nil {
+		err = syncDir(dir)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("begin journal: %w", err)
+		return nil, errors.Join(fmt.Errorf("begin journal: %w", err), file.Close())
 	}
-	return j, syncDir(dir)
+	return &journal{file: file}, nil
 }
 
 // openJournal goes on with a journal behind its last whole entry.

@@ -47,7 +47,7 @@ func (e *Engine) gather(ctx context.Context, tick <-chan time.Time, wait bool) e
 	if wait {
 		select {
 		case fetches := <-e.intake.fetched:
-			e.intake.put(fetches)
+			e.meet(fetches)
 		case <-tick:
 		case err := <-e.intake.failed:
 			return err
@@ -58,7 +58,7 @@ func (e *Engine) gather(ctx context.Context, tick <-chan time.Time, wait bool) e
 	for {
 		select {
 		case fetches := <-e.intake.fetched:
-			e.intake.put(fetches)
+			e.meet(fetches)
 		case err := <-e.intake.failed:
 			return err
 		case <-ctx.Done():
@@ -67,6 +67,17 @@ func (e *Engine) gather(ctx context.Context, tick <-chan time.Time, wait bool) e
 			return nil
 		}
 	}
+}
+
+// meet queues what was fetched. A partition that nobody has spoken of yet begins
+// here: it holds the watermark from its first fetched record on.
+func (e *Engine) meet(fetches []liushui.Fetch) {
+	for _, f := range fetches {
+		if len(f.Records) > 0 && e.marks.partitions[f.Partition] == nil {
+			e.marks.partition(f.Partition).offset = f.Records[0].Offset
+		}
+	}
+	e.intake.put(fetches)
 }
 
 // step is one batch and what is due by the clock.

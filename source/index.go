@@ -166,6 +166,8 @@ func eventDefect(e *liushui.Event, err error) *defect {
 		d.reason = "type is none of the seven"
 	case e.Time < liushui.MinTime:
 		d.reason = "time is before the year 2000"
+	case e.Time > liushui.MaxTime:
+		d.reason = "time is after the year 9999"
 	case e.HasQuantity && (e.Quantity < 0 || e.Quantity > liushui.MaxQuantity):
 		d.reason = "quantity is out of bounds"
 	case e.HasAmount && (e.Amount < 0 || e.Amount > liushui.MaxAmount):
