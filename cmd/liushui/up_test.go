@@ -73,9 +73,6 @@ func must(t *testing.T, r result) result {
 	return r
 }
 
-// times are the parts of a summary that no two runs share.
-var times = regexp.MustCompile(`in \d+\.\d s, \d+ events/s`)
-
 func TestUpReplaysAFile(t *testing.T) {
 	csv, err := filepath.Abs("testdata/orders.csv")
 	if err != nil {
