@@ -36,3 +36,22 @@ func TestLinksLeadSomewhere(t *testing.T) {
 		}
 	}
 }
+
+var named = regexp.MustCompile("`([a-z_/]+/[A-Za-z_./]+)`")
+
+// The table of CONTRIBUTING.md names places that are there.
+func TestContributingNamesWhatIsThere(t *testing.T) {
+	text, err := os.ReadFile("../../CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := named.FindAllStringSubmatch(string(text), -1)
+	if len(found) < 10 {
+		t.Fatalf("found only %d names: %v", len(found), found)
+	}
+	for _, m := range found {
+		if _, err := os.Stat(filepath.Join("../..", m[1])); err != nil {
+			t.Errorf("CONTRIBUTING.md: there is no %s", m[1])
+		}
+	}
+}
