@@ -72,7 +72,7 @@ func (t fuzzTarget) run(ctx context.Context, r *report, each time.Duration) {
 	what := t.pkg + " " + t.name
 	for again := true; ; again = false {
 		began := time.Now()
-		cmd := exec.CommandContext(ctx, "go", "test", "-vet=off", "-run=^$", "-fuzz=^"+t.name+"$", "-fuzztime="+each.String(), t.pkg)
+		cmd := exec.CommandContext(ctx, "go", "test", "-vet=off", "-run=^$", "-fuzz=^"+t.name+"$", "-fuzztime="+each.String(), "-fuzzminimizetime=20x", t.pkg)
 		out, err := cmd.CombinedOutput()
 		switch {
 		case err == nil:

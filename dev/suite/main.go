@@ -26,16 +26,17 @@ type stage struct {
 	run  func(context.Context, *report) error
 }
 
-// stages stand in the order in which they run.
+// stages stand in the order in which they run. page installs what the browser
+// tests need.
 var stages = []stage{
 	{"tools", "what the tests need from Debian", installTools},
 	{"modules", "the Go modules", command("go", "mod", "download")},
 	{"format", "gofmt", format},
 	{"vet", "go vet", command("go", "vet", "./...")},
 	{"staticcheck", "the rules of staticcheck.conf", command("go", "tool", "staticcheck", "./...")},
+	{"page", "the wall's page: types and tests", page},
 	{"test", "all Go tests, in random order, under the race detector", goTests},
 	{"fuzz", "every fuzz target for a while", fuzz},
-	{"page", "the wall's page: types and tests", page},
 	{"generated", "the built page and the references come out as committed", generated},
 	{"program", "one static program that starts", program},
 	{"clean", "in CI: nothing has left files behind", clean},
