@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -185,12 +186,26 @@ func (b *Broker) Close() error {
 	b.close.Do(func() {
 		b.stop()
 		b.running.Wait()
+		b.settle()
 		b.client.Close()
 		b.cluster.Close()
 		err = b.dir.release()
 		b.log.Info("broker stopped", "address", b.address)
 	})
 	return err
+}
+
+// settle waits until no batch is on its way into the log. kfake would
+// otherwise close between the gate and the log, and write the batch after that
+// into what may belong to another broker by then. It answers requests one
+// after the other: when it answers this one, those let in before are done.
+func (b *Broker) settle() {
+	b.gate.close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := b.client.Ping(ctx); err != nil {
+		b.log.Warn("the broker closes without having answered its last requests", "error", err)
+	}
 }
 
 // brokerLog passes on what kfake says is wrong.

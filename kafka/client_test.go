@@ -30,6 +30,7 @@ func blackHole(t *testing.T) string {
 }
 
 func TestConnectSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	dead := freeAddress(t)
 	silentServer := blackHole(t)
 	for name, test := range map[string]struct {
@@ -70,6 +71,7 @@ func TestConnectSaysWhatIsWrong(t *testing.T) {
 }
 
 func TestConnectTakesTheBrokerThatAnswers(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, kafka.BrokerConfig{})
 	c, err := kafka.Connect(t.Context(), kafka.Config{Brokers: []string{freeAddress(t), b.Addr()}, Log: silent})
 	if err != nil {
@@ -79,6 +81,7 @@ func TestConnectTakesTheBrokerThatAnswers(t *testing.T) {
 }
 
 func TestEnsureTopic(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, kafka.BrokerConfig{Partitions: 5})
 	c := connect(t, b.Addr())
 	for _, step := range []struct {
@@ -127,6 +130,7 @@ func TestEnsureTopic(t *testing.T) {
 }
 
 func TestACompactedResultsTopicIsRefused(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, kafka.BrokerConfig{})
 	c := connect(t, b.Addr())
 	compact := "compact"
@@ -140,6 +144,7 @@ func TestACompactedResultsTopicIsRefused(t *testing.T) {
 }
 
 func TestNobodyMakesATopicByAsking(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, kafka.BrokerConfig{})
 	c := connect(t, b.Addr())
 	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()), kgo.ConsumeTopics("categry"), kgo.AllowAutoTopicCreation())
@@ -157,6 +162,7 @@ func TestNobodyMakesATopicByAsking(t *testing.T) {
 
 // The records of a key are where every Kafka producer puts them.
 func TestPartitionsAreThoseOfAnyProducer(t *testing.T) {
+	t.Parallel()
 	_, c := line(t, kafka.Topic{Name: "category", Partitions: 6})
 	w := openWriter(t, c, "category")
 	send(t, w, 0, 500)
@@ -194,6 +200,7 @@ func murmur2(data []byte) uint32 {
 }
 
 func TestWritesThatFailSaySo(t *testing.T) {
+	t.Parallel()
 	_, c := line(t, kafka.Topic{Name: "category", Partitions: 1})
 	w := openWriter(t, c, "category")
 	failed := make(chan error, 10)
@@ -216,6 +223,7 @@ func TestWritesThatFailSaySo(t *testing.T) {
 }
 
 func TestDoneOfNothingIsCalled(t *testing.T) {
+	t.Parallel()
 	_, c := line(t, kafka.Topic{Name: "category", Partitions: 1})
 	w := openWriter(t, c, "category")
 	done := make(chan error, 1)
@@ -237,6 +245,7 @@ func TestAVeryLargeWrite(t *testing.T) {
 }
 
 func TestAnAbsentBrokerMakesTheWriterSayWhy(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	b := startBroker(t, kafka.BrokerConfig{Dir: dir})
 	c := connect(t, b.Addr())
@@ -259,6 +268,7 @@ func TestAnAbsentBrokerMakesTheWriterSayWhy(t *testing.T) {
 }
 
 func TestTheBrokerRefusesWhatCannotWork(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	b := startBroker(t, kafka.BrokerConfig{Dir: dir})
 	other := t.TempDir()
@@ -313,6 +323,7 @@ func TestTheBrokerRefusesWhatCannotWork(t *testing.T) {
 }
 
 func TestADirectoryIsFreeAfterCloseAndAfterAKill(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := startBroker(t, kafka.BrokerConfig{Dir: dir}).Close(); err != nil {
 		t.Fatal(err)
@@ -328,6 +339,7 @@ func TestADirectoryIsFreeAfterCloseAndAfterAKill(t *testing.T) {
 
 // Records carry the broker's time, whatever their producer says.
 func TestTimesAreTheBrokers(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	b := startBroker(t, kafka.BrokerConfig{Dir: dir})
 	c := connect(t, b.Addr())
@@ -354,6 +366,7 @@ func TestTimesAreTheBrokers(t *testing.T) {
 }
 
 func TestJavaClientsAreNotToldOfWhatTheyFailOn(t *testing.T) {
+	t.Parallel()
 	b := startBroker(t, kafka.BrokerConfig{})
 	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()))
 	if err != nil {

@@ -26,6 +26,7 @@ func cluster(t *testing.T, more ...kfake.Opt) (*kfake.Cluster, *kafka.Client) {
 }
 
 func TestLeadersThatMove(t *testing.T) {
+	t.Parallel()
 	brokers, c := cluster(t, kfake.NumBrokers(3))
 	ensure(t, c, kafka.Topic{Name: "category", Partitions: 6})
 	w := openWriter(t, c, "category")
@@ -52,6 +53,7 @@ func TestLeadersThatMove(t *testing.T) {
 
 // Kafka before 2.8 has no topic ids; all but telling topics apart works with it.
 func TestOldBrokers(t *testing.T) {
+	t.Parallel()
 	for name, versions := range map[string]*kversion.Versions{"2.4": kversion.V2_4_0(), "2.8": kversion.V2_8_0(), "3.9": kversion.V3_9_0()} {
 		t.Run(name, func(t *testing.T) {
 			_, c := cluster(t, kfake.NumBrokers(1), kfake.MaxVersions(versions))

@@ -88,6 +88,7 @@ func checkNumbers(t *testing.T, records []liushui.Record, n int) {
 }
 
 func TestKilledBrokersLoseAndDoubleNothing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := launch(t, dir, "127.0.0.1:0")
 	c := connect(t, p.addr)
@@ -125,6 +126,7 @@ func TestKilledBrokersLoseAndDoubleNothing(t *testing.T) {
 }
 
 func TestABrokerThatRestartsInTheMiddle(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	b := startBroker(t, kafka.BrokerConfig{Dir: dir})
 	c := connect(t, b.Addr())
@@ -146,6 +148,7 @@ func TestABrokerThatRestartsInTheMiddle(t *testing.T) {
 }
 
 func TestTornTailIsCutOff(t *testing.T) {
+	t.Parallel()
 	for name, tear := range map[string]func(t *testing.T, file string){
 		"cut": func(t *testing.T, file string) {
 			info, err := os.Stat(file)
@@ -213,6 +216,7 @@ func TestTornTailIsCutOff(t *testing.T) {
 // What was trimmed stays trimmed, and offsets never begin anew: neither after
 // a clean stop nor after a kill.
 func TestTrimmedLogsKeepTheirOffsets(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := launch(t, dir, "127.0.0.1:0", fmt.Sprintf("LIUSHUI_TEST_RETAIN=%d", retain))
 	c := connect(t, p.addr)
@@ -253,6 +257,7 @@ func TestTrimmedLogsKeepTheirOffsets(t *testing.T) {
 }
 
 func TestForgottenGroupsStayForgotten(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := launch(t, dir, "127.0.0.1:0")
 	c := connect(t, p.addr)
@@ -267,7 +272,7 @@ func TestForgottenGroupsStayForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.kill(t)
-	p = launch(t, dir, p.addr)
+	launch(t, dir, p.addr)
 	for group, want := range map[string]map[int32]int64{"liushui-native": {0: 0, 1: 0}, "liushui-spark": {}} {
 		got, err := c.Committed(t.Context(), group, "category")
 		if err != nil {
@@ -280,6 +285,7 @@ func TestForgottenGroupsStayForgotten(t *testing.T) {
 }
 
 func TestTopicsSurviveAKill(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	p := launch(t, dir, "127.0.0.1:0")
 	c := connect(t, p.addr)

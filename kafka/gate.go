@@ -32,11 +32,20 @@ type gate struct {
 
 	mu      sync.Mutex
 	id      [16]byte // of the events' topic
-	since   int64    // bytes of events taken since they were last measured
+	since   int64    // bytes of events taken since a measurement of them began
+	before  int64    // those taken before it that may be missing in the last one
+	latest  int64    // those of the last request, which may still be on its way into the log; 0 once it was counted so
 	taken   int64    // bytes of any topic taken since a sweep was last asked for
 	refused bool     // a request found no room since the last sweep
+	closed  bool     // nothing is taken any more
 	status  BrokerStatus
 	last    *kmsg.ProduceRequest
+}
+
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
 }
 
 // measure begins a measurement of the events: what is taken from here on is
@@ -44,16 +53,18 @@ type gate struct {
 func (g *gate) measure() (refused bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	refused, g.refused, g.since = g.refused, false, 0
+	refused, g.refused = g.refused, false
+	g.before += g.since
+	g.since = 0
 	return refused
 }
 
-// measured takes what the measurement has found. What was taken meanwhile may
-// count twice until the next one.
+// measured takes what the measurement has found. Some may count twice until
+// the next one, but none is missed.
 func (g *gate) measured(id [16]byte, events int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.id, g.status.Events = id, events
+	g.id, g.status.Events, g.before, g.latest = id, events, g.latest, 0
 }
 
 func (g *gate) dropped(results, deadLetters int64) {
@@ -128,8 +139,11 @@ func (g *gate) admit(req *kmsg.ProduceRequest) string {
 		g.last.Topics = nil
 	}
 	g.last = req
+	if g.closed {
+		return "the broker is closing"
+	}
 	all, events := g.size(req)
-	if events > 0 && (g.status.Held != "" || g.status.Events+g.since >= g.bound) {
+	if events > 0 && (g.status.Held != "" || g.status.Events+g.before+g.since >= g.bound) {
 		g.refused = true
 		g.ask()
 		if g.status.Held != "" {
@@ -138,6 +152,9 @@ func (g *gate) admit(req *kmsg.ProduceRequest) string {
 		return "the log of " + g.events + " is full"
 	}
 	g.since += events
+	if events > 0 {
+		g.latest = events
+	}
 	if g.taken += all; g.taken > g.bound/32 {
 		g.taken = 0
 		g.ask()

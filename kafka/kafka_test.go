@@ -121,6 +121,7 @@ func receive(t testing.TB, r liushui.Reader, n int) []liushui.Record {
 }
 
 func TestWhatIsWrittenIsRead(t *testing.T) {
+	t.Parallel()
 	_, c := line(t, kafka.Topic{Name: "category", Partitions: 4})
 	w := openWriter(t, c, "category")
 	r := openReader(t, c, "category", kafka.From{})

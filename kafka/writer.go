@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/bits"
 	"sync"
 	"time"
 
@@ -109,13 +110,13 @@ func (w *writer) hand(ctx context.Context, call *write, records []liushui.Record
 	if err := w.acquire(ctx, len(records), size); err != nil {
 		return err
 	}
-	part := &handed{call: call, left: len(records), records: len(records), bytes: size}
+	slab := takeSlab(len(records))
+	part := &handed{call: call, left: len(records), bytes: size, slab: slab}
 	acknowledged := part.acknowledged
 	now := time.Now()
-	slab := make([]kgo.Record, len(records))
 	for i := range records {
 		from, to := &records[i], &slab[i]
-		to.Key, to.Value, to.Timestamp = from.Key, from.Value, now
+		*to = kgo.Record{Key: from.Key, Value: from.Value, Timestamp: now}
 		if from.Feed != "" || len(from.Headers) > 0 {
 			to.Headers = headers(from)
 		}
@@ -126,11 +127,11 @@ func (w *writer) hand(ctx context.Context, call *write, records []liushui.Record
 
 // handed are records of one Write that were handed over together.
 type handed struct {
-	call    *write
-	left    int
-	records int
-	bytes   int
-	err     error
+	call  *write
+	left  int
+	bytes int
+	slab  []kgo.Record
+	err   error
 }
 
 // acknowledged is called for each record, by one goroutine of the client library.
@@ -139,10 +140,33 @@ func (h *handed) acknowledged(_ *kgo.Record, err error) {
 		h.err = h.call.w.fail(err)
 		h.call.finish(0, h.err)
 	}
-	if h.left--; h.left == 0 {
-		h.call.w.release(h.records, h.bytes)
-		h.call.finish(h.records, h.err)
+	if h.left--; h.left > 0 {
+		return
 	}
+	n := len(h.slab)
+	if h.err == nil { // else a request may still be reading them
+		giveSlab(h.slab)
+	}
+	h.slab = nil
+	h.call.w.release(n, h.bytes)
+	h.call.finish(n, h.err)
+}
+
+// slabs are records of the client library that wait to be used again, by the
+// bits of their number: it is done with a record once it is acknowledged.
+var slabs [bits.UintSize + 1]sync.Pool
+
+func takeSlab(n int) []kgo.Record {
+	class := bits.Len(uint(n - 1))
+	if slab, ok := slabs[class].Get().(*[]kgo.Record); ok {
+		return (*slab)[:n]
+	}
+	return make([]kgo.Record, n, 1<<class)
+}
+
+func giveSlab(slab []kgo.Record) {
+	clear(slab) // of what it points to
+	slabs[bits.Len(uint(cap(slab)-1))].Put(&slab)
 }
 
 // finish counts acknowledged records and calls done at the last, or at an error.
