@@ -25,7 +25,7 @@ import (
 // BrokerConfig is what an embedded broker needs.
 type BrokerConfig struct {
 	Dir        string       // of its own; required
-	Listen     string       // host:port, default 127.0.0.1:9092; port 0 = any free one
+	Listen     string       // host:port, default 127.0.0.1:9092; port 0 = any free one; clients elsewhere need a host that they reach
 	Partitions int          // of topics that are made without a number; default 4
 	Retain     int64        // bound of the events kept, bytes; as much again for results and for dead letters; default 1 GiB
 	Log        *slog.Logger // default slog.Default()
@@ -66,7 +66,7 @@ func StartBroker(ctx context.Context, c BrokerConfig) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{log: c.Log, address: listener.Addr().String(), retain: c.Retain}
+	b := &Broker{log: c.Log, address: reachable(listener.Addr()).String(), retain: c.Retain}
 	b.topics.events, b.topics.results, b.topics.deadLetters = c.Events, c.Results, c.DeadLetters
 	b.gate = gate{bound: c.Retain, events: c.Events, kick: make(chan struct{}, 1)}
 	b.closing, b.stop = context.WithCancel(context.WithoutCancel(ctx))
@@ -173,6 +173,17 @@ type door struct {
 func (d *door) Accept() (net.Conn, error) {
 	<-d.open
 	return d.Listener.Accept()
+}
+
+// Addr is what kfake tells clients to connect to.
+func (d *door) Addr() net.Addr { return reachable(d.Listener.Addr()) }
+
+// reachable is where a listener on all addresses is reached from this machine.
+func reachable(a net.Addr) net.Addr {
+	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: tcp.Port}
+	}
+	return a
 }
 
 // Addr is host:port, where clients reach the broker.

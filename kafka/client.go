@@ -32,6 +32,8 @@ type Client struct {
 	id      string
 	log     *slog.Logger
 	kafka   *kgo.Client
+
+	presence *presence
 }
 
 // Connect looks for a broker for up to 5 s. It is one attempt: commands that
@@ -46,7 +48,7 @@ func Connect(ctx context.Context, c Config) (*Client, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	client := &Client{id: c.ClientID, log: c.Log}
+	client := &Client{id: c.ClientID, log: c.Log, presence: &presence{log: c.Log}}
 	for _, address := range c.Brokers {
 		address, err := hostPort(address)
 		if err != nil {

@@ -263,8 +263,13 @@ func TestAnAbsentBrokerMakesTheWriterSayWhy(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the writer waits no more", func() bool { return waiting.Waiting() == "" })
 	checkNumbers(t, receive(t, openReader(t, c, "category", kafka.From{}), 11), 11)
+	eventually(t, "the writer waits no more", func() bool { return waiting.Waiting() == "" })
+	deleteTopic(t, b.Addr(), "category")
+	if err := w.Write(t.Context(), []liushui.Record{{Value: []byte("11")}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the writer says that the topic was deleted", func() bool { return waiting.Waiting() == "topic category was deleted" })
 }
 
 func TestTheBrokerRefusesWhatCannotWork(t *testing.T) {
@@ -320,6 +325,18 @@ func TestTheBrokerRefusesWhatCannotWork(t *testing.T) {
 	}
 	// The one that runs is not disturbed.
 	connect(t, b.Addr())
+}
+
+func TestABrokerOnAllAddressesIsReachedOnThisMachine(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, kafka.BrokerConfig{Listen: ":0"})
+	if !strings.HasPrefix(b.Addr(), "127.0.0.1:") {
+		t.Errorf("the address is %s", b.Addr())
+	}
+	c := connect(t, b.Addr())
+	ensure(t, c, kafka.Topic{Name: "category", Partitions: 2})
+	send(t, openWriter(t, c, "category"), 0, 10)
+	checkNumbers(t, receive(t, openReader(t, c, "category", kafka.From{}), 10), 10)
 }
 
 func TestADirectoryIsFreeAfterCloseAndAfterAKill(t *testing.T) {

@@ -29,13 +29,17 @@ func (r *reader) askNow() {
 }
 
 // ask learns twice a second how far the partitions reach, who leads them,
-// whether there are new ones, and whether the topic is still the same. It says
-// once when no broker answers any more, and once when one does again.
+// whether there are new ones, and whether the topic is still the same.
 func (r *reader) ask(ctx context.Context) {
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
-	var lost time.Time
-	for missed := 0; ; {
+	lost, missed := false, 0
+	defer func() {
+		if lost {
+			r.presence.find(false)
+		}
+	}()
+	for {
 		select {
 		case <-ctx.Done():
 			return
@@ -46,12 +50,12 @@ func (r *reader) ask(ctx context.Context) {
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err != nil && lost.IsZero():
-			lost = time.Now()
-			r.log.Warn("Kafka does not answer; waiting for it", "topic", r.topic, "error", plain(err))
-		case err == nil && !lost.IsZero():
-			r.log.Info("Kafka answers again", "topic", r.topic, "after", time.Since(lost).Round(time.Millisecond))
-			lost = time.Time{}
+		case err != nil && !lost:
+			lost = true
+			r.presence.lose(r.topic, err)
+		case err == nil && lost:
+			lost = false
+			r.presence.find(true)
 		}
 		if err != nil {
 			continue

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -110,6 +111,9 @@ func (b *Broker) hold(ctx context.Context, why string) error {
 // does not, or is not ours.
 func held(ctx context.Context, kafka *kgo.Client, topic string) (string, error) {
 	kept, err := kadm.NewClient(kafka).FetchOffsets(ctx, groupHold)
+	if said := (*kerr.Error)(nil); errors.As(err, &said) {
+		return "", nil // another Kafka, which does not know the group
+	}
 	if err != nil {
 		return "", fmt.Errorf("ask why records of topic %s are held back: %w", topic, err)
 	}

@@ -23,11 +23,12 @@ type From struct {
 // each broker that leads partitions another one fetches from it, a fetch ahead
 // of Poll.
 type reader struct {
-	topic string
-	id    string
-	raw   [16]byte // the id as brokers take it
-	log   *slog.Logger
-	kafka *kgo.Client
+	topic    string
+	id       string
+	raw      [16]byte // the id as brokers take it
+	log      *slog.Logger
+	presence *presence
+	kafka    *kgo.Client
 
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -65,7 +66,7 @@ func (c *Client) Reader(ctx context.Context, name string, from From) (liushui.Re
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{topic: name, id: have.id, raw: have.raw, log: c.log, parts: map[int32]*place{}, sources: map[int32]chan struct{}{},
+	r := &reader{topic: name, id: have.id, raw: have.raw, log: c.log, presence: c.presence, parts: map[int32]*place{}, sources: map[int32]chan struct{}{},
 		got: make(chan []liushui.Fetch), failing: make(chan struct{}), hurry: make(chan struct{}, 1)}
 	for _, end := range ends {
 		if r.parts[end.Partition], err = from.place(name, end); err != nil {

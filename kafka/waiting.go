@@ -60,7 +60,14 @@ func (w *writer) stuck() bool {
 func (w *writer) reason(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, askWait)
 	defer cancel()
-	why, err := held(ctx, w.kafka, w.topic)
+	have, err := describe(ctx, w.kafka, w.topic)
+	if err == nil && have == nil {
+		return "topic " + w.topic + " was deleted"
+	}
+	why := ""
+	if err == nil {
+		why, err = held(ctx, w.kafka, w.topic)
+	}
 	switch {
 	case err != nil:
 		return "Kafka does not answer: " + plain(err).Error()

@@ -42,8 +42,10 @@ type writer struct {
 }
 
 // Writer writes to a topic that exists. Keys, values and headers handed to
-// Write may not be changed before they are acknowledged. ctx is for its
-// beginning only; Close ends it and gives up what is not acknowledged.
+// Write may not be changed before they are acknowledged. A Write that returns
+// an error may have written some of its records, and does not call done. ctx is
+// for the beginning only; Close ends the writer and gives up what is not
+// acknowledged: Flush first. The writer has a method Waiting() string.
 func (c *Client) Writer(ctx context.Context, name string) (liushui.Writer, error) {
 	if _, err := c.mustHave(ctx, name); err != nil {
 		return nil, err
