@@ -154,6 +154,7 @@ func (b *Broker) start(listener net.Listener, partitions int) error {
 	}
 	b.cluster = cluster
 	cluster.ControlKey(int16(kmsg.Produce), b.produce)
+	cluster.ControlKey(int16(kmsg.DeleteRecords), b.deleteRecords)
 	self := &Client{brokers: []string{b.address}, id: "liushui-broker", log: b.log}
 	if b.client, err = self.open(); err != nil {
 		cluster.Close()

@@ -256,6 +256,32 @@ func TestTrimmedLogsKeepTheirOffsets(t *testing.T) {
 	}
 }
 
+// A log that somebody trims as far as it goes does not begin at 0 again.
+func TestALogTrimmedToItsEndKeepsItsOffsets(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := launch(t, dir, "127.0.0.1:0")
+	c := connect(t, p.addr)
+	ensure(t, c, kafka.Topic{Name: "category", Partitions: 1})
+	w := openWriter(t, c, "category")
+	for i := range 10 {
+		send(t, w, i*10, 10)
+	}
+	for _, to := range []int64{50, -1, 100} {
+		trimTo(t, p.addr, "category", 0, to)
+	}
+	if start, end := extent(t, c, "category"); start != 99 || end != 100 {
+		t.Errorf("the log reaches from %d to %d, want 99 to 100", start, end)
+	}
+	for _, how := range []func(){p.stop, func() { p.kill(t) }} {
+		how()
+		*p = *launch(t, dir, p.addr)
+		if start, end := extent(t, c, "category"); start < 90 || start > 99 || end != 100 {
+			t.Errorf("after a restart the log reaches from %d to %d, want the last batch at least, to 100", start, end)
+		}
+	}
+}
+
 func TestForgottenGroupsStayForgotten(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

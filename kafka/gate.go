@@ -189,6 +189,21 @@ func (g *gate) ask() {
 	}
 }
 
+// deleteRecords keeps the newest record of each partition, whoever asks to
+// trim all: kfake would begin an empty log at offset 0 again when it starts next.
+func (b *Broker) deleteRecords(r kmsg.Request) (kmsg.Response, error, bool) {
+	for _, t := range r.(*kmsg.DeleteRecordsRequest).Topics {
+		for i := range t.Partitions {
+			p := &t.Partitions[i]
+			info := b.cluster.PartitionInfo(t.Topic, p.Partition)
+			if info != nil && (p.Offset == -1 || p.Offset == info.HighWatermark) {
+				p.Offset = max(info.LogStartOffset, info.HighWatermark-1)
+			}
+		}
+	}
+	return nil, nil, false
+}
+
 // refusal answers a request so that its client sends it again a little later:
 // no client takes the error for lasting, and none counts the records as sent.
 func refusal(req *kmsg.ProduceRequest, why string) kmsg.Response {

@@ -135,10 +135,21 @@ func (l *producers) mendPartition(log, topic string, partition int32) error {
 		l.Windows = append(l.Windows, b)
 	}
 	state.End, state.StableEnd = end, end
+	state.Start = max(state.Start, min(keptStart(dir), end))
 	if transactions {
 		return nil // kfake finds out which were ended
 	}
 	return writeJSON(filepath.Join(dir, "snapshot.json"), state)
+}
+
+// keptStart is where a partition began when kfake was last closed: within a
+// segment, where somebody else trimmed it.
+func keptStart(dir string) int64 {
+	var kept snapshot
+	if text, err := os.ReadFile(filepath.Join(dir, "snapshot.json")); err != nil || json.Unmarshal(text, &kept) != nil {
+		return 0
+	}
+	return kept.Start
 }
 
 // scan reads a segment's batches and cuts off what follows the last whole one,
@@ -195,14 +206,21 @@ func remember(seen map[int64]*batches, b []byte) (end int64) {
 	return end
 }
 
+// writeJSON writes a file aside, syncs it and puts it in its place.
 func writeJSON(path string, v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	aside := path + ".tmp"
-	if err := os.WriteFile(aside, text, 0o644); err != nil {
+	f, err := os.Create(path + ".tmp")
+	if err != nil {
 		return err
 	}
-	return os.Rename(aside, path)
+	if _, err = f.Write(text); err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
 }
