@@ -10,16 +10,21 @@ import (
 	"liushui"
 )
 
-// benchEvents are events like the generator's, mostly views, over some minutes.
+// benchEvents are events like the generator's: mostly views, some items sell
+// well, 3 of 100 come late within the lateness.
 func benchEvents(n int) [][]byte {
 	r := rand.New(rand.NewPCG(7, 7))
 	categories := []string{"手机数码", "服饰鞋包", "家用电器", "美妆护肤", "食品生鲜", "母婴玩具", "运动户外", "家居家装"}
 	provinces := []string{"广东", "江苏", "浙江", "山东", "上海", "北京", "四川", "湖北", "湖南", "河南", "福建", "安徽"}
 	all := make([][]byte, n)
 	for i := range all {
-		e := liushui.Event{ID: fmt.Sprintf("e%012d", i), Time: 1_760_000_000_000 + int64(i)/2 - r.Int64N(3000),
-			User: fmt.Sprintf("u%06d", r.IntN(200_000)), Item: fmt.Sprintf("i%04d", r.IntN(3000)), Category: categories[r.IntN(8)],
+		u := r.Float64()
+		e := liushui.Event{ID: fmt.Sprintf("e%012d", i), Time: 1_760_000_000_000 + int64(i)/2,
+			User: fmt.Sprintf("u%06d", r.IntN(200_000)), Item: fmt.Sprintf("i%05d", int(20_000*u*u*u)), Category: categories[r.IntN(8)],
 			Province: provinces[r.IntN(12)], Channel: []string{"app", "web", "mini"}[r.IntN(3)], Gender: []string{"f", "m"}[r.IntN(2)], Age: fmt.Sprint(18 + 10*r.IntN(5))}
+		if r.IntN(100) < 3 {
+			e.Time -= r.Int64N(7500)
+		}
 		switch k := r.IntN(100); {
 		case k < 75:
 			e.Type = "view"

@@ -17,6 +17,7 @@ type cell struct {
 	version  int64 // events folded in
 	late     int64 // of them after the window was final
 	counts   []int64
+	few      [1]int64 // where counts stands when there is one
 	sums     []liushui.Sum
 	sketches []sketch
 	batch    uint32 // in which delta was given
@@ -31,6 +32,7 @@ type series struct {
 	start  int64  // of the smallest window found last
 	batch  uint32 // in which delta was given to it
 	delta  int32
+	only   *cell // of a statistic's only window: the one found last
 	key    [maxBy]uint32
 	recent [][]*cell
 	cells  int
@@ -158,7 +160,11 @@ func (t *table) cellApart(s *statistic, of *series, window int, sp *span, at **c
 	c := t.cells[key]
 	if c == nil {
 		c = &cell{stat: s, series: of, window: window, start: start, end: end}
-		c.counts = make([]int64, s.counts)
+		if s.counts > len(c.few) {
+			c.counts = make([]int64, s.counts)
+		} else {
+			c.counts = c.few[:s.counts]
+		}
 		c.sums = make([]liushui.Sum, s.sums)
 		c.sketches = make([]sketch, s.hashes)
 		of.cells++
@@ -199,6 +205,9 @@ func (t *table) evict(tooLate int64) {
 
 func (t *table) drop(c *cell) {
 	delete(t.cells, cellKey{c.series, c.window, c.start})
+	if c.series.only == c {
+		c.series.only = nil
+	}
 	for i, held := range c.series.recent[c.window] {
 		if held == c {
 			c.series.recent[c.window][i] = nil

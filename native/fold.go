@@ -68,6 +68,15 @@ func (f *folder) fold(e *event, watermark int64) (counted, late bool) {
 		s := st.stat
 		of := f.table.find(s, e.kind, f.numbers)
 		sp := &f.spans[s.windows[0]]
+		counted = true
+		late = late || f.spans[s.soonest].end <= watermark
+		if len(s.windows) == 1 {
+			if of.only == nil || of.only.start != sp.start {
+				of.only = f.table.cell(s, of, 0, sp)
+			}
+			f.addOnly(of.only, st, e, watermark)
+			continue
+		}
 		if of.batch != f.batch || of.start != sp.start {
 			of.delta, of.batch, of.start = f.deltaOf(f.table.cell(s, of, 0, sp)), f.batch, sp.start
 		}
@@ -75,8 +84,6 @@ func (f *folder) fold(e *event, watermark int64) (counted, late bool) {
 		for w := s.nested; w < len(s.windows); w++ {
 			f.add(f.deltaOf(f.table.cell(s, of, w, &f.spans[s.windows[w]])), st, e)
 		}
-		counted = true
-		late = late || f.spans[s.soonest].end <= watermark
 	}
 	return counted, late
 }
@@ -137,16 +144,54 @@ func (f *folder) add(number int32, st *step, e *event) {
 		case liushui.SumQuantity:
 			addWide(values[m.at:], e.quantity)
 		case liushui.Distinct:
-			coupon := uint32(0)
-			if m.dim != isType {
-				coupon = f.coupons[m.dim]
-			} else {
-				coupon = couponOf([]byte(liushui.EventTypes[e.kind]))
-			}
-			if coupon != 0 {
+			if coupon := f.coupon(m, e); coupon != 0 {
 				f.hits = append(f.hits, hit{number, int32(m.at), coupon})
 			}
 		}
+	}
+}
+
+// addOnly adds an event to the cell of a statistic's only window: with nothing
+// to roll up, a delta would cost more than it saves, above all for items, of
+// which there are many.
+func (f *folder) addOnly(c *cell, st *step, e *event, watermark int64) {
+	c.version++
+	if c.end <= watermark {
+		c.late++
+	}
+	for j := range st.measures {
+		m := &st.measures[j]
+		if m.where != nil && !f.holds(m, e) {
+			continue
+		}
+		switch m.kind {
+		case liushui.Count:
+			c.counts[m.slot]++
+		case liushui.SumAmount:
+			c.sums[m.slot].Add(e.amount)
+		case liushui.SumQuantity:
+			c.sums[m.slot].Add(e.quantity)
+		case liushui.Distinct:
+			if coupon := f.coupon(m, e); coupon != 0 {
+				c.sketches[m.slot].add(coupon)
+			}
+		}
+	}
+	f.touch(c)
+}
+
+// coupon is that of the field which a distinct measure counts; 0 where it is absent.
+func (f *folder) coupon(m *fold, e *event) uint32 {
+	if m.dim == isType {
+		return couponOf([]byte(liushui.EventTypes[e.kind]))
+	}
+	return f.coupons[m.dim]
+}
+
+func (f *folder) touch(c *cell) {
+	if !c.dirty {
+		c.dirty = true
+		f.touched = append(f.touched, c)
 	}
 }
 
@@ -217,10 +262,7 @@ func (f *folder) apply(c *cell, values []int64, watermark int64) {
 	for i := range c.sums {
 		c.sums[i].AddSum(liushui.Sum{Lo: uint64(values[2*i]), Hi: values[2*i+1]})
 	}
-	if !c.dirty {
-		c.dirty = true
-		f.touched = append(f.touched, c)
-	}
+	f.touch(c)
 }
 
 // take returns the cells touched since the last call; the slice is good until
