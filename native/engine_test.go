@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"liushui"
 	"liushui/enginetest"
@@ -43,4 +46,27 @@ func TestDisorder(t *testing.T) {
 	for seed := range uint64(60) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { enginetest.Disorder(t, start, seed) })
 	}
+}
+
+// When all is judged, what is committed comes up to the end: a full broker waits
+// for that before it lets producers go on.
+func TestCommitsAllInTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &enginetest.Line{Job: shop(t), Dir: t.TempDir(), Events: enginetest.NewTopic("category", 2),
+			Results: enginetest.NewTopic("category_results", 1), DeadLetters: enginetest.NewTopic("category_deadletter", 1)}
+		for i, value := range benchEvents(500) {
+			l.Events.Append(int32(i%2), liushui.Record{Value: value, Feed: liushui.FeedReplay})
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- start(ctx, l) }()
+		time.Sleep(15 * time.Second)
+		if diff := cmp.Diff(l.Events.Ends(), l.Events.Committed(Group)); diff != "" {
+			t.Errorf("end and committed: %s", diff)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }

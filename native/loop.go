@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"liushui"
@@ -137,7 +138,9 @@ func (e *Engine) periodic(ctx context.Context, now time.Time) error {
 		}
 		e.rateSince, e.rateRead = now, e.account.Read
 	}
-	due := now.Sub(e.checkpointed) >= e.c.CheckpointEvery && e.sinceCheckpoint > 0
+	// One more when all is judged: what is committed is the older checkpoint, and a
+	// full broker holds producers back until that is far enough.
+	due := now.Sub(e.checkpointed) >= e.c.CheckpointEvery && (e.sinceCheckpoint > 0 || !maps.Equal(e.older, e.newest))
 	if due || e.sinceCheckpoint >= checkpointRecords {
 		return e.checkpoint(ctx)
 	}
