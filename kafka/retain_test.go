@@ -24,7 +24,8 @@ const (
 	spill  = 8 << 20 // a request, by which the bound may be passed, the groups' log, and what comes and goes while we look
 )
 
-// bulk is n records of 1 KiB that no compression makes smaller.
+// bulk is n records of 1 KiB that no compression makes smaller, as long as those
+// of one batch do not repeat.
 func bulk(n int) []liushui.Record {
 	noise := rand.NewChaCha8([32]byte{1})
 	records := make([]liushui.Record, n)
@@ -166,7 +167,7 @@ func TestEventsAreBoundedWhileAGroupFollows(t *testing.T) {
 	ensure(t, c, kafka.Topic{Name: "category", Partitions: 4})
 	finish := follow(t, c, "category", "liushui-native")
 	w := openWriter(t, c, "category")
-	records := bulk(512)
+	records := bulk(4096)
 	sent, widest := 0, int64(0)
 	for sent*1024 < 3*retain {
 		if err := w.Write(t.Context(), records, nil); err != nil {
@@ -290,7 +291,7 @@ func TestResultsAndDeadLettersGoByAge(t *testing.T) {
 	ensure(t, c, kafka.Topic{Name: "category_results", Results: true}, kafka.Topic{Name: "category_deadletter", Partitions: 2})
 	for _, topic := range []string{"category_results", "category_deadletter"} {
 		w := openWriter(t, c, topic)
-		records := bulk(512)
+		records := bulk(4096)
 		for sent := 0; sent < 2*retain; sent += len(records) * 1024 {
 			if err := w.Write(t.Context(), records, nil); err != nil {
 				t.Fatal(err)
@@ -345,7 +346,7 @@ func TestMemoryStaysFlatInALongRun(t *testing.T) {
 	ensure(t, c, kafka.Topic{Name: "category", Partitions: 4})
 	finish := follow(t, c, "category", "liushui-native")
 	w := openWriter(t, c, "category")
-	records := bulk(512)
+	records := bulk(4096)
 	heap := func() int64 {
 		for range 3 { // what lies in pools lives a little longer
 			runtime.GC()
