@@ -52,7 +52,7 @@ func (c *Client) Writer(ctx context.Context, name string) (liushui.Writer, error
 	}
 	kafka, err := c.open(
 		kgo.DefaultProduceTopic(name),
-		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // murmur2 of the key, as any Kafka producer does
+		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),  // murmur2 of the key, as any Kafka producer does
 		kgo.ProducerBatchCompression(kgo.SnappyCompression()), // lz4 takes 4 MiB for every batch, however small
 		kgo.ProducerLinger(5*time.Millisecond),
 		kgo.MaxBufferedRecords(2*(maxRecords+chunk)), // never reached: Write waits before
