@@ -3,6 +3,7 @@ package liushui
 import (
 	"bytes"
 	"encoding/base64"
+	"unicode/utf8"
 )
 
 // decodePlain reads a value in the very form that AppendValue writes, without
@@ -105,13 +106,23 @@ func (c *cursor) text(before string) []byte {
 		return nil
 	}
 	end := bytes.IndexByte(c.b, '"')
-	if end < 0 || bytes.IndexByte(c.b[:end], '\\') >= 0 {
+	if end < 0 || !isPlain(c.b[:end]) {
 		c.b = nil
 		return nil
 	}
 	text := c.b[:end]
 	c.b = c.b[end+1:]
 	return text
+}
+
+// isPlain reports whether a string stands for itself in JSON.
+func isPlain(text []byte) bool {
+	for _, b := range text {
+		if b < 0x20 || b == '\\' {
+			return false
+		}
+	}
+	return utf8.Valid(text)
 }
 
 func (c *cursor) int(before string) int64 {
