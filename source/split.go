@@ -52,6 +52,9 @@ func (s *splitter) row(row string) error {
 		s.plain(row)
 		return nil
 	}
+	if s.eol == '\n' && strings.HasSuffix(row, "\r") {
+		row += "\r\n" // that CR belongs to the field: the line's own was cut off before
+	}
 	_, err := s.quoted(row, true)
 	return err
 }
