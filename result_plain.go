@@ -130,8 +130,9 @@ func (c *cursor) int(before string) int64 {
 		c.b = nil
 		return 0
 	}
-	n, err := ParseWhole(c.bare())
-	if err != nil {
+	text := c.bare()
+	n, err := ParseWhole(text)
+	if err != nil || bytes.ContainsAny(text, ".eE") {
 		c.b = nil
 	}
 	return n
