@@ -70,7 +70,7 @@ func StartBroker(ctx context.Context, c BrokerConfig) (*Broker, error) {
 	b.topics.events, b.topics.results, b.topics.deadLetters = c.Events, c.Results, c.DeadLetters
 	b.gate = gate{bound: c.Retain, events: c.Events, kick: make(chan struct{}, 1)}
 	b.closing, b.stop = context.WithCancel(context.WithoutCancel(ctx))
-	if b.dir, err = takeDirectory(c.Dir); err != nil {
+	if b.dir, err = takeDirectory(c.Dir, b.address); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	if err := b.start(listener, c.Partitions); err != nil {

@@ -3,7 +3,6 @@ package kafka
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -19,7 +18,7 @@ const directoryVersion = "liushui broker 1\n"
 
 // directory is the place of a broker's log, taken for one process:
 //
-//	lock      held while the broker runs; holds its process id
+//	lock      held while the broker runs; holds its process id and address
 //	version   the layout, see directoryVersion
 //	log/      the partitions, written by kfake
 type directory struct {
@@ -27,8 +26,9 @@ type directory struct {
 	lock *os.File
 }
 
-// takeDirectory makes a directory where it is missing, and locks it.
-func takeDirectory(path string) (*directory, error) {
+// takeDirectory makes a directory where it is missing, and locks it for a
+// broker that is reached at an address.
+func takeDirectory(path, address string) (*directory, error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, fmt.Errorf("make the broker's directory: %w", err)
 	}
@@ -37,34 +37,49 @@ func takeDirectory(path string) (*directory, error) {
 		return nil, fmt.Errorf("lock the broker's directory: %w", err)
 	}
 	d := &directory{path: path, lock: lock}
-	if err := d.claim(); err != nil {
+	if err := d.claim(address); err != nil {
 		lock.Close()
 		return nil, err
 	}
 	return d, nil
 }
 
-func (d *directory) claim() error {
+func (d *directory) claim(address string) error {
 	free, err := lockFile(d.lock)
 	if err != nil {
 		return fmt.Errorf("lock %s: %w", d.lock.Name(), err)
 	}
 	if !free {
-		holder, _ := io.ReadAll(io.LimitReader(d.lock, 32)) // only for the message
+		holder, _ := readHolder(d.path) // only for the message
 		return fmt.Errorf("%s belongs to a broker that runs as process %s: stop it, or name another directory: %w",
-			d.path, strings.TrimSpace(string(holder)), liushui.ErrDirectoryInUse)
+			d.path, holder.process, liushui.ErrDirectoryInUse)
 	}
 	if err := d.lock.Truncate(0); err != nil {
 		return fmt.Errorf("write %s: %w", d.lock.Name(), err)
 	}
-	if _, err := d.lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil {
+	if _, err := d.lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+" "+address+"\n"), 0); err != nil {
 		return fmt.Errorf("write %s: %w", d.lock.Name(), err)
 	}
 	return d.checkVersion()
 }
 
+// holder is the broker that a directory belongs to while it runs.
+type holder struct{ process, address string }
+
+func readHolder(path string) (holder, error) {
+	text, err := os.ReadFile(filepath.Join(path, "lock"))
+	if err != nil {
+		return holder{}, err
+	}
+	process, address, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
+	return holder{process, address}, nil
+}
+
+// versionIn is the file that tells a broker's directory from any other.
+func versionIn(path string) string { return filepath.Join(path, "version") }
+
 func (d *directory) checkVersion() error {
-	file := filepath.Join(d.path, "version")
+	file := versionIn(d.path)
 	version, err := os.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

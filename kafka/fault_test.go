@@ -2,11 +2,13 @@ package kafka_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -307,6 +309,45 @@ func TestForgottenGroupsStayForgotten(t *testing.T) {
 		if !maps.Equal(got, want) {
 			t.Errorf("%s committed %v, want %v", group, got, want)
 		}
+	}
+}
+
+// TestForgetByDirectory forgets a group of a broker that runs, and of one that does not.
+func TestForgetByDirectory(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	b := startBroker(t, kafka.BrokerConfig{Dir: dir})
+	c := connect(t, b.Addr())
+	ensure(t, c, kafka.Topic{Name: "category", Partitions: 2})
+	r := openReader(t, c, "category", kafka.From{})
+	for _, group := range []string{"liushui-native", "liushui-spark", "liushui-gone"} {
+		if err := r.Commit(t.Context(), group, map[int32]int64{0: 0}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	own := kafka.BrokerConfig{Dir: dir, Log: silent}
+	forget := func(group, want string) {
+		t.Helper()
+		if address, err := kafka.Forget(t.Context(), own, group); err != nil || address != want {
+			t.Errorf("forget %s at %q: %v; want at %q", group, address, err, want)
+		}
+	}
+	forget("spark", b.Addr())
+	if _, err := kafka.Forget(t.Context(), own, "spark"); !errors.Is(err, liushui.ErrMisuse) || !strings.Contains(err.Error(), "there are: gone, native") {
+		t.Errorf("forgetting it again: %v", err)
+	}
+	r.Close()
+	c.Close()
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	forget("liushui-gone", "")
+	forget("native", "")
+	if _, err := kafka.Forget(t.Context(), own, "native"); !errors.Is(err, liushui.ErrMisuse) || !strings.Contains(err.Error(), "there is none") {
+		t.Errorf("forgetting it again: %v", err)
+	}
+	if _, err := kafka.Forget(t.Context(), kafka.BrokerConfig{Dir: t.TempDir(), Log: silent}, "native"); !errors.Is(err, liushui.ErrMisuse) || !strings.Contains(err.Error(), "no broker's directory") {
+		t.Errorf("forgetting in an empty directory: %v", err)
 	}
 }
 

@@ -22,7 +22,7 @@ func (p *presence) lose(topic string, err error) {
 	defer p.mu.Unlock()
 	if p.lost++; p.lost == 1 {
 		p.since = time.Now()
-		p.log.Warn("Kafka does not answer; waiting for it", "topic", topic, "error", plain(err))
+		p.log.Warn(silence(err)+"; waiting for it", "topic", topic, "error", plain(err))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,8 +12,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"liushui"
 )
 
 const (
@@ -256,47 +253,3 @@ func (b *Broker) whyFull(groups offsets, info topicInfo, size int64) string {
 }
 
 func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
-
-// Forget drops a group and all that it committed, so that it holds nothing
-// any more. The name may come without its prefix "liushui-".
-func (b *Broker) Forget(ctx context.Context, group string) error { return forget(ctx, b.admin, group) }
-
-// Forget is the same for a broker that runs elsewhere.
-func (c *Client) Forget(ctx context.Context, group string) error {
-	_, err := patiently(ctx, func() (struct{}, error) { return struct{}{}, forget(ctx, kadm.NewClient(c.kafka), group) })
-	return err
-}
-
-func forget(ctx context.Context, admin *kadm.Client, group string) error {
-	if !strings.HasPrefix(group, groupPrefix) {
-		group = groupPrefix + group
-	}
-	groups, err := admin.ListGroups(ctx)
-	if err != nil {
-		return fmt.Errorf("list the groups: %w", err)
-	}
-	if _, there := groups[group]; !there {
-		var names []string
-		for _, name := range groups.Groups() {
-			if short, ours := strings.CutPrefix(name, groupPrefix); ours {
-				names = append(names, short)
-			}
-		}
-		return fmt.Errorf("there is no group %s to forget; there are: %s: %w", group, strings.Join(slices.Sorted(slices.Values(names)), ", "), liushui.ErrMisuse)
-	}
-	kept, err := admin.FetchOffsets(ctx, group)
-	if err != nil {
-		return fmt.Errorf("ask for the offsets of group %s: %w", group, err)
-	}
-	// Each offset is deleted by itself first: kfake writes that down at once,
-	// but the end of a group only when it is closed cleanly.
-	if gone := kept.Offsets().TopicsSet(); len(gone) > 0 {
-		if _, err := admin.DeleteOffsets(ctx, group, gone); err != nil {
-			return fmt.Errorf("forget the offsets of group %s: %w", group, err)
-		}
-	}
-	if _, err := admin.DeleteGroup(ctx, group); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-		return fmt.Errorf("forget group %s: %w", group, err)
-	}
-	return nil
-}

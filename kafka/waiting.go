@@ -2,7 +2,10 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 // waitingAfter is how long nothing may be acknowledged before a writer looks why.
@@ -70,9 +73,18 @@ func (w *writer) reason(ctx context.Context) string {
 	}
 	switch {
 	case err != nil:
-		return "Kafka does not answer: " + plain(err).Error()
+		return silence(err) + ": " + plain(err).Error()
 	case why != "":
 		return why
 	}
 	return "Kafka answers, but has not acknowledged anything for " + waitingAfter.String()
+}
+
+// silence is what an error of a question means: that nobody answered, or that
+// the answer was no help.
+func silence(err error) string {
+	if said := (*kerr.Error)(nil); errors.As(err, &said) {
+		return "Kafka answers with an error"
+	}
+	return "Kafka does not answer"
 }

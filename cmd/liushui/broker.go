@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -23,7 +24,11 @@ func (p *program) brokerCommand() *cobra.Command {
 		Use:   "broker",
 		Short: "Run the embedded Kafka broker alone",
 		Long: `Run the embedded Kafka broker alone. It speaks Kafka's protocol to any client,
-keeps its log on disk and syncs every batch.`,
+keeps its log on disk and syncs every batch.
+
+The log waits for every group liushui-* that has committed a position. With --forget
+the command drops such a group from the broker of --data, whether that runs or not,
+and ends.`,
 		Example: `  liushui broker
   liushui broker --listen 0.0.0.0:9092 --data /var/lib/liushui --retain 20GiB
   liushui broker --forget liushui-spark     # an engine that will not come back`,
@@ -36,7 +41,10 @@ keeps its log on disk and syncs every batch.`,
 				return misuse("--partitions %d: want 1 to 1000", partitions)
 			}
 			config := topics.broker(p, filepath.Join(data, "broker"), string(listen), partitions, int64(retain))
-			return p.runBroker(c.Context(), config, forget)
+			if len(forget) > 0 {
+				return p.forgetGroups(c.Context(), config, forget)
+			}
+			return p.runBroker(c.Context(), config)
 		},
 	}
 	topics.bindNames(c)
@@ -44,7 +52,7 @@ keeps its log on disk and syncs every batch.`,
 	c.Flags().StringVar(&data, "data", defaultData, "data `directory`; the log is in its folder broker")
 	c.Flags().Var(&retain, "retain", "events to keep, and as much again of results and of dead letters")
 	c.Flags().IntVar(&partitions, "partitions", 4, "`number` of partitions of topics that a client makes without saying how many")
-	c.Flags().StringArrayVar(&forget, "forget", nil, "forget the position of this `group`, so that the log no longer waits for it")
+	c.Flags().StringArrayVar(&forget, "forget", nil, "drop the position of this `group`, so that the log no longer waits for it, and end; may be repeated")
 	return c
 }
 
@@ -54,18 +62,30 @@ func (f *topicFlags) broker(p *program, dir, listen string, partitions int, reta
 		Events: string(f.events), Results: string(f.results), DeadLetters: f.deadLetters()}
 }
 
-func (p *program) runBroker(ctx context.Context, config kafka.BrokerConfig, forget []string) error {
+// forgetGroups drops groups from the broker of the directory. Its own start and
+// stop, where it did not run, are no news.
+func (p *program) forgetGroups(ctx context.Context, config kafka.BrokerConfig, groups []string) error {
+	config.Log = slog.New(slog.DiscardHandler)
+	for _, group := range groups {
+		address, err := kafka.Forget(ctx, config, group)
+		if err != nil {
+			return fmt.Errorf("--forget %s: %w", group, err)
+		}
+		broker := "the broker at " + address
+		if address == "" {
+			broker = "the broker in " + config.Dir + ", which does not run"
+		}
+		fmt.Fprintf(p.stdout, "forgot %s: %s no longer waits for it; a program that still commits as this group brings it back\n", group, broker)
+	}
+	return nil
+}
+
+func (p *program) runBroker(ctx context.Context, config kafka.BrokerConfig) error {
 	broker, err := kafka.StartBroker(ctx, config)
 	if err != nil {
 		return err
 	}
 	defer broker.Close()
 	fmt.Fprintln(p.stdout, "the broker is at", broker.Addr())
-	for _, group := range forget {
-		if err := broker.Forget(ctx, group); err != nil {
-			return err
-		}
-		p.log.Info("forgot a group", "group", group)
-	}
 	return p.runLine(ctx, false, station{name: "broker", run: broker.Run})
 }
