@@ -57,7 +57,7 @@ func (w *Wall) guard(next http.Handler) http.Handler {
 			header.Set("Connection", "close")
 			problem(out, http.StatusBadRequest, "a request has no body here")
 		case !w.answersTo(r):
-			problem(out, http.StatusMisdirectedRequest, fmt.Sprintf("this wall listens on this machine only and does not answer to the name %.80q; use 127.0.0.1 or localhost, or start it with that name allowed", r.Host))
+			problem(out, http.StatusMisdirectedRequest, fmt.Sprintf("this wall listens on this machine only and does not answer to the name %.80q; use 127.0.0.1 or localhost, or start it with --allow-host and that name", r.Host))
 		case r.Header.Get("Sec-Fetch-Site") == "cross-site" && strings.HasPrefix(r.URL.Path, "/api/") && r.Header.Get("Sec-Fetch-Mode") != "navigate":
 			problem(out, http.StatusForbidden, "pages of other sites may not read this wall")
 		default:

@@ -94,6 +94,7 @@ func TestMisuse(t *testing.T) {
 		{args: "broker --retain much", want: `--retain "much": want a size such as 500MB or 1GiB`},
 		{args: "broker --listen " + port, want: port + " is in use by another program (a broker that runs already?): stop it, or choose another port with --listen"},
 		{args: "serve --listen " + port, want: "--listen " + port + ": bind: address already in use; stop what listens there, or name another address", code: exitFailure},
+		{args: "serve --allow-host http://wall.example.com", want: `--allow-host "http://wall.example.com": want a name such as wall.example.com, without scheme and port`},
 		{args: "serve --expect-every -1s", want: "--expect-every -1s: want a time such as 1m"},
 		{args: "up --data full", want: "--data full holds files, but no data of `liushui up`; name an empty or a new directory"},
 		{args: "up --data orders.csv", want: "--data orders.csv: not a directory"},

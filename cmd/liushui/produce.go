@@ -55,8 +55,8 @@ order of their times, or a generated day. A replay that was stopped goes on wher
 			if newest := p.newestJob(c.Context(), client, string(topics.results)); newest != nil {
 				j = newest
 			}
-			pr, err := p.openProducer(c.Context(), client, &topics, flags.partitions, source.ProduceConfig{
-				Source: events, Pace: flags.pace, Corrections: j.Corrections, ResumeFile: filepath.Join(dir, "resume-"+f.file()+".json")})
+			pr, err := p.openProducer(c.Context(), client, &topics, &flags, j, source.ProduceConfig{
+				Source: events, ResumeFile: filepath.Join(dir, "resume-"+f.file()+".json")})
 			if err != nil {
 				return err
 			}
@@ -82,9 +82,10 @@ type producer struct {
 	ends    map[int32]int64 // when finished: the end offsets of the events
 }
 
-// openProducer makes the topics that it writes where they are missing; c lacks what Kafka gives.
-func (p *program) openProducer(ctx context.Context, client *kafka.Client, topics *topicFlags, partitions int, c source.ProduceConfig) (_ *producer, err error) {
-	for _, t := range []kafka.Topic{{Name: string(topics.events), Partitions: partitions}, {Name: string(topics.results), Results: true}} {
+// openProducer makes the topics that it writes where they are missing. c lacks
+// what flags, job and Kafka give; without a source it is the demo.
+func (p *program) openProducer(ctx context.Context, client *kafka.Client, topics *topicFlags, flags *sourceFlags, job *liushui.Job, c source.ProduceConfig) (_ *producer, err error) {
+	for _, t := range []kafka.Topic{{Name: string(topics.events), Partitions: flags.partitions}, {Name: string(topics.results), Results: true}} {
 		if _, err := client.EnsureTopic(ctx, t); err != nil {
 			return nil, err
 		}
@@ -104,7 +105,14 @@ func (p *program) openProducer(ctx context.Context, client *kafka.Client, topics
 	if c.TopicID, err = client.TopicID(ctx, string(topics.events)); err != nil {
 		return nil, err
 	}
-	c.Writer, c.Log = pr.events, p.log
+	if c.Source == nil {
+		newest, err := newestEvent(ctx, client, string(topics.events))
+		if err != nil {
+			return nil, fmt.Errorf("look for the newest event: %w", err)
+		}
+		c.Source = flags.generator(job, newest)
+	}
+	c.Writer, c.Log, c.Pace, c.Corrections = pr.events, p.log, flags.pace, job.Corrections
 	pr.Producer, err = source.NewProducer(c)
 	return pr, err
 }

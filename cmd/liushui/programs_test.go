@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -209,6 +210,70 @@ func TestProcessExitsWhenDone(t *testing.T) {
 		t.Errorf("computing anew gave other figures: %s", diff)
 	}
 	l.stop("store", "broker")
+}
+
+// TestForget drops the store's place from a broker that runs, and once more from
+// one that does not.
+func TestForget(t *testing.T) {
+	l := newLine(t)
+	l.start("broker", "process", "store", "produce")
+	eventually(t, "the tables have all payments", func() bool { return l.paid() == paidInOrders })
+	forget := append(l.args("broker"), "--forget")
+	never := command(t, append(forget, "nobody")...)
+	if want := "liushui: --forget nobody: there is no group liushui-nobody to forget; there are: "; never.code != exitMisuse || !strings.HasPrefix(never.errOut, want) {
+		t.Errorf("it exits with %d: %s", never.code, never.errOut)
+	}
+	l.stop("store", "process")
+	contains(t, must(t, command(t, append(forget, "store")...)).out, "forgot store: the broker at "+l.kafka+" no longer waits for it")
+	l.stop("broker")
+	contains(t, must(t, command(t, append(forget, "native")...)).out, ", which does not run no longer waits for it")
+	again := command(t, append(forget, "native")...)
+	if again.code != exitMisuse || !strings.Contains(again.errOut, "there is none") {
+		t.Errorf("forgetting it again exits with %d: %s", again.code, again.errOut)
+	}
+}
+
+// TestServeShowsHistoryFirst starts the wall while Kafka is away: it shows what
+// the tables hold, as old as it is, and goes on when Kafka comes.
+func TestServeShowsHistoryFirst(t *testing.T) {
+	l := newLine(t)
+	l.start("broker", "process", "store", "produce")
+	eventually(t, "the tables have all payments", func() bool { return l.paid() == paidInOrders })
+	<-l.running["produce"].done
+	l.stop("store", "process", "broker")
+	l.start("serve")
+	l.running["serve"].says("waiting for Kafka")
+	l.awaitTheWall(`"paid":"199.80"`)
+	l.start("broker", "process")
+	l.awaitTheWall(`"lag":0`)
+	l.stop("serve", "process", "broker")
+}
+
+// TestAllowHost reaches the wall by a name that a proxy would use.
+func TestAllowHost(t *testing.T) {
+	l := newLine(t)
+	l.running["serve"] = launch(t, append(l.args("serve"), "--allow-host", "Wall.example.com,other.example.com", "--allow-host", "third")...)
+	l.running["serve"].prints("the wall is at")
+	for name, want := range map[string]int{"wall.example.com": 200, "other.example.com:443": 200, "third": 200, "evil.example.com": 421} {
+		ask, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+l.wall+"/healthz", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ask.Host = name
+		answer, err := http.DefaultClient.Do(ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said, _ := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if answer.StatusCode != want {
+			t.Errorf("%s got %s, want %d", name, answer.Status, want)
+		}
+		if want == 421 && !strings.Contains(string(said), "--allow-host") {
+			t.Errorf("the refusal does not name the mend: %s", said)
+		}
+	}
+	l.stop("serve")
 }
 
 // TestProduceGoesOn stops a replay in its middle: the next start sends the rest.

@@ -23,15 +23,20 @@ func (p *program) serveCommand() *cobra.Command {
 	var database databaseFlags
 	listen := addressFlag("127.0.0.1:8080")
 	var expectEvery time.Duration
+	var hosts hostsFlag
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the wall: results and history → the big screen",
 		Long: `Serve the wall. It reads the history from the store's database and follows the topic
 of results from there. Without --database it shows what the topic still holds, and
-says that the history is missing.`,
+says that the history is missing.
+
+On a loopback address it answers to localhost and 127.0.0.1 only, so that no site can
+reach it through a name of its own. Behind a proxy under another name, allow that name.`,
 		Example: `  liushui serve --database sqlite:liushui-data/line/liushui.db
   liushui serve --database mysql://reader@db:3306/liushui --listen 0.0.0.0:8080
-  liushui serve --expect-every 1m      # a live feed that is never quiet for longer`,
+  liushui serve --expect-every 1m      # a live feed that is never quiet for longer
+  liushui serve --allow-host wall.example.com`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if expectEvery < 0 {
@@ -40,7 +45,7 @@ says that the history is missing.`,
 			if err := topics.check(); err != nil {
 				return err
 			}
-			config := wall.Config{ExpectEvery: expectEvery}
+			config := wall.Config{ExpectEvery: expectEvery, Hosts: hosts}
 			if database.dsn != "" {
 				history, err := p.openHistory(c.Context(), &database)
 				if err != nil {
@@ -69,6 +74,7 @@ says that the history is missing.`,
 	topics.bind(c)
 	database.bind(c, "`DSN` of the store: sqlite:PATH or mysql://user@host:3306/db (default: none, the history is missing)")
 	c.Flags().Var(&listen, "listen", "where the wall is")
+	c.Flags().Var(&hosts, "allow-host", allowHostUsage)
 	c.Flags().DurationVar(&expectEvery, "expect-every", 0, "`time` without an event after which a live feed is an alarm (default: never)")
 	return c
 }
@@ -106,21 +112,29 @@ func (s *server) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.wall.Serve(ctx, s.listener) })
 	g.Go(func() error { return s.wall.Run(ctx) })
+	loaded := make(chan kafka.From, 1)
+	g.Go(func() error { // at once, as old as it is, also while Kafka is away
+		from, err := s.load(ctx)
+		if err == nil {
+			loaded <- from
+		}
+		return err
+	})
 	g.Go(func() error {
 		client, err := s.client(ctx)
 		if err != nil {
 			return err
 		}
 		both, ctx := errgroup.WithContext(ctx)
-		both.Go(func() error { return s.followResults(ctx, client) })
+		both.Go(func() error { return s.followResults(ctx, client, loaded) })
 		both.Go(func() error { return s.sampleEvents(ctx, client) })
 		return both.Wait()
 	})
 	return g.Wait()
 }
 
-// followResults loads the history, and follows the topic from where that ends.
-func (s *server) followResults(ctx context.Context, client *kafka.Client) error {
+// followResults follows the topic from where the loaded history ends.
+func (s *server) followResults(ctx context.Context, client *kafka.Client, loaded <-chan kafka.From) error {
 	topic := string(s.topics.results)
 	if err := s.awaitTopic(ctx, client, "--results", topic, "process"); err != nil {
 		return err
@@ -128,17 +142,26 @@ func (s *server) followResults(ctx context.Context, client *kafka.Client) error 
 	if _, err := client.EnsureTopic(ctx, kafka.Topic{Name: topic, Results: true}); err != nil {
 		return err
 	}
-	from, err := s.load(ctx)
-	if err != nil {
-		return err
+	var from kafka.From
+	select {
+	case from = <-loaded:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	for {
 		err := s.follow(ctx, client, topic, from)
 		if !errors.Is(err, liushui.ErrGone) {
 			return err
 		}
-		s.log.Warn("results after the store's place are no longer in the topic: what they said is missing until it is computed again", "error", err)
-		from = kafka.From{}
+		again, stale := s.load(ctx) // the store may have come further meanwhile
+		if stale != nil {
+			return stale
+		}
+		if again.Offsets[0] == from.Offsets[0] {
+			s.log.Warn("results after the store's place are no longer in the topic: what they said is missing until it is computed again", "error", err)
+			again = kafka.From{}
+		}
+		from = again
 	}
 }
 

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"liushui"
+	"liushui/kafka"
 	"liushui/source"
 )
 
@@ -93,15 +96,68 @@ func (f *sourceFlags) checkDemo() error {
 // quiet shop's time would fly.
 const denseRate = 2000
 
-// generator is the demo. A finite one at full speed ends about now, so that the
-// next run does not begin behind its watermark.
-func (f *sourceFlags) generator() *source.Generator {
+// generator is the demo. It begins now, and a finite one at full speed ends about
+// now; but it never begins before what the log holds already, of which the
+// newest event has the time newest (0: none): it would come behind the watermark.
+func (f *sourceFlags) generator(job *liushui.Job, newest int64) *source.Generator {
 	now := time.Now().UnixMilli()
-	c := source.GeneratorConfig{Seed: f.seed, Events: f.events, Rate: f.shopRate, Flat: f.shopRate > 0, RunStart: now, Begin: now}
+	c := source.GeneratorConfig{Seed: f.seed, Events: f.events, Rate: f.shopRate, Flat: f.shopRate > 0, RunStart: now, Begin: now,
+		Lateness: job.Lateness, Corrections: job.Corrections}
 	if f.pace == (source.Pace{}) {
 		c.Begin -= int64(float64(f.events) / f.shopRate * 1000)
 	}
+	c.Begin = max(c.Begin, newest+1)
 	return source.NewGenerator(c)
+}
+
+// newestTail is how many records at the end of each partition are looked at for
+// the newest event. A few of them may be late ones.
+const newestTail = 1000
+
+// newestEvent is the newest event time at the end of the log, 0 where it is
+// empty. Neither progress records nor resume points know it after a kill: both
+// are behind what was sent.
+func newestEvent(ctx context.Context, client *kafka.Client, topic string) (newest int64, err error) {
+	ends, err := client.Ends(ctx, topic)
+	if err != nil {
+		return 0, err
+	}
+	from, left := map[int32]int64{}, int64(0)
+	for _, end := range ends {
+		from[end.Partition] = max(end.Start, end.End-newestTail)
+		left += end.End - from[end.Partition]
+	}
+	if left == 0 {
+		return 0, nil
+	}
+	reader, err := client.Reader(ctx, topic, kafka.From{Offsets: from})
+	if err != nil {
+		return 0, err
+	}
+	defer reader.Close()
+	for left > 0 {
+		fetches, err := reader.Poll(ctx)
+		if err != nil {
+			return 0, err
+		}
+		for _, f := range fetches {
+			left -= int64(len(f.Records))
+			for i := range f.Records {
+				newest = max(newest, timeOf(&f.Records[i]))
+			}
+		}
+	}
+	return newest, nil
+}
+
+// timeOf is the time of a record's event, 0 where there is none that can be
+// read. A live one that is ahead of its record is bad.
+func timeOf(r *liushui.Record) int64 {
+	var e struct{ Time int64 }
+	if json.Unmarshal(r.Value, &e) != nil || e.Time > liushui.MaxTime || r.Feed == liushui.FeedLive && e.Time > r.Time {
+		return 0
+	}
+	return e.Time
 }
 
 // endless reports whether the source has no end.
@@ -124,10 +180,11 @@ func (f *sourceFlags) feed(ctx context.Context, p *program) (feed, error) {
 	return fileFeed(ctx, f.replay(p))
 }
 
-// openSource reads the file, or begins a demo. rejects is where bad rows go when no flag says.
+// openSource reads the file; nil for the demo, which begins when the log is
+// known. rejects is where bad rows go when no flag says.
 func (p *program) openSource(ctx context.Context, flags *sourceFlags, rejects string) (source.Source, error) {
 	if flags.csv == "" {
-		return flags.generator(), nil
+		return nil, nil
 	}
 	c := flags.replay(p)
 	if c.RejectsFile == "" {

@@ -23,6 +23,7 @@ type up struct {
 	data         string // empty: named after the feed
 	kafkaListen  addressFlag
 	listen       addressFlag
+	hosts        hostsFlag
 	retain       sizeFlag
 	keep         keepFlag
 	adopt        bool
@@ -50,8 +51,8 @@ func (u *up) run(ctx context.Context) error {
 	defer client.Close()
 
 	// CSV or generator → category
-	produce, err := u.openProducer(ctx, client, &u.topics, u.source.partitions, source.ProduceConfig{
-		Source: has.events, Pace: u.source.pace, Corrections: has.job.Corrections, ResumeFile: has.dir.file("resume.json")})
+	produce, err := u.openProducer(ctx, client, &u.topics, &u.source, has.job, source.ProduceConfig{
+		Source: has.events, ResumeFile: has.dir.file("resume.json")})
 	if err != nil {
 		return err
 	}
@@ -72,7 +73,7 @@ func (u *up) run(ctx context.Context) error {
 	defer keep.close()
 
 	// category_results, and the history in the tables → wall
-	serve, err := u.openServer(&u.topics, wall.Config{History: has.tables}, u.freeAddress("wall", u.listen), always(client))
+	serve, err := u.openServer(&u.topics, wall.Config{History: has.tables, Hosts: u.hosts}, u.freeAddress("wall", u.listen), always(client))
 	if err != nil {
 		return err
 	}

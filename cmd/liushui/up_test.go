@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -239,6 +240,21 @@ func TestUpWithAnotherJob(t *testing.T) {
 	must(t, command(t, replay("--job", "testdata/small.yaml")...))
 	if got := sum(t, rows(t, "takings", "--data", data), "paid"); got != paidInOrders {
 		t.Errorf("paid is %s by the first job again, want %s", got, paidInOrders)
+	}
+}
+
+// TestDemoGoesOnAfterItself runs a demo ahead of the clock, and another one after
+// it: the second begins where the first ended, not behind its watermark.
+func TestDemoGoesOnAfterItself(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	job := file(t, filepath.Join(t.TempDir(), "job.yaml"), strings.NewReplacer("lateness: 10s", "lateness: 1s", "corrections: 1h", "corrections: 3s").Replace(smallJob))
+	const events = 4000 // ten minutes of its shop
+	for range 3 {
+		must(t, command(t, upArgs(t, data, "--demo", "--events", strconv.Itoa(events), "--rate", "7/s", "--speed", "100000", "--job", job, "--exit-when-done")...))
+	}
+	account := lastAccount(t, readBack(t, data)[liushui.TopicResults])
+	if account.Read != 3*events || account.Late > events/50 {
+		t.Errorf("the account is %+v, want %d read and no more than a few of them late, on purpose", account, 3*events)
 	}
 }
 

@@ -35,6 +35,7 @@ Where the ports are taken it takes the next free ones, and says so.`,
 	u.database.bind(c, "`DSN`: sqlite:PATH or mysql://user@host:3306/db (default: liushui.db in --data)")
 	f.StringVar(&u.data, "data", "", "data `directory` (default: liushui-data/demo, or liushui-data/ and the file's name with 8 hex of its content)")
 	f.Var(&u.listen, "listen", "where the wall is")
+	f.Var(&u.hosts, "allow-host", allowHostUsage)
 	f.Var(&u.kafkaListen, "kafka-listen", "where the broker is")
 	f.Var(&u.retain, "retain", "events that the broker keeps, and as much again of results and of dead letters")
 	f.Var(&u.keep, "keep", "drop rows of a window size at an age, such as 1s=7d; may be repeated; by default all are kept")
@@ -48,7 +49,7 @@ Where the ports are taken it takes the next free ones, and says so.`,
 type prepared struct {
 	job    *liushui.Job
 	dir    *directory
-	events source.Source
+	events source.Source // nil: the demo
 	tables *store.Store
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -84,6 +85,26 @@ func (f *addressFlag) Set(s string) error {
 		return errors.New("want HOST:PORT such as 127.0.0.1:8080")
 	}
 	*f = addressFlag(s)
+	return nil
+}
+
+// hostsFlag is a list of names, repeated or separated by commas.
+type hostsFlag []string
+
+const allowHostUsage = "name that the wall answers to besides localhost, as behind a proxy; may be repeated"
+
+var hostForm = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,252})$`)
+
+func (f *hostsFlag) Type() string   { return "name" }
+func (f *hostsFlag) String() string { return strings.Join(*f, ",") }
+
+func (f *hostsFlag) Set(s string) error {
+	for name := range strings.SplitSeq(s, ",") {
+		if !hostForm.MatchString(name) {
+			return errors.New("want a name such as wall.example.com, without scheme and port")
+		}
+		*f = append(*f, name)
+	}
 	return nil
 }
 
