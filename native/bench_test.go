@@ -74,22 +74,21 @@ func BenchmarkDecodeFold(b *testing.B) {
 	p := compile(shop(b))
 	events := benchEvents(200_000)
 	b.Run("decode", func(b *testing.B) {
-		d := newDecoder(p)
+		d, e := newDecoder(p), new(event)
 		b.ReportAllocs()
 		defer cpu(b)()
 		for i := range b.N {
-			if _, err := d.decode(events[i%len(events)]); err != nil {
+			if err := d.decode(events[i%len(events)], e); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
 	b.Run("decode+fold", func(b *testing.B) {
-		d, t := newDecoder(p), newTable(p)
+		d, e, t := newDecoder(p), new(event), newTable(p)
 		f := newFolder(p, t)
 		run := func(n int) {
 			for i := range n {
-				e, err := d.decode(events[i%len(events)])
-				if err != nil {
+				if err := d.decode(events[i%len(events)], e); err != nil {
 					b.Fatal(err)
 				}
 				f.fold(e, 0)
@@ -111,14 +110,19 @@ func BenchmarkDecodeFold(b *testing.B) {
 		d, t := newDecoder(p), newTable(p)
 		f := newFolder(p, t)
 		var ids idSet
+		ahead := make([]event, 32) // as the engine does
 		run := func(n int) {
-			for i := range n {
-				e, err := d.decode(events[i%len(events)])
-				if err != nil {
-					b.Fatal(err)
+			for i := 0; i < n; i += len(ahead) {
+				for j := range ahead {
+					if err := d.decode(events[(i+j)%len(events)], &ahead[j]); err != nil {
+						b.Fatal(err)
+					}
 				}
-				ids.add(e.id, e.time, 0)
-				f.fold(e, 0)
+				ids.touch(ahead)
+				for j := range ahead {
+					ids.add(ahead[j].entry, 0)
+					f.fold(&ahead[j], 0)
+				}
 				if i%8192 == 0 {
 					f.settle(0)
 					for _, c := range f.take() {

@@ -9,21 +9,21 @@ import (
 
 // cell is one statistic, window and key: absolute values, and what was sent of them.
 type cell struct {
-	stat     *statistic
-	series   *series
-	window   int // into statistic.windows
 	start    int64
 	end      int64
 	version  int64 // events folded in
-	late     int64 // of them after the window was final
 	counts   []int64
 	few      [1]int64 // where counts stands when there is one
+	dirty    bool     // stands in the list of cells to send
+	delta    int32    // what the batch adds, by folder.deltas
+	batch    uint32   // in which delta was given
+	window   int32    // into statistic.windows
+	late     int64    // events that came after the window was final
+	stat     *statistic
+	series   *series
 	sums     []liushui.Sum
 	sketches []sketch
-	batch    uint32 // in which delta was given
-	delta    int32  // what that batch adds, by folder.deltas
-	dirty    bool   // stands in the list of cells to send
-	sent     int64  // clock ms of the newest sending; 0 = never
+	sent     int64 // clock ms of the newest sending; 0 = never
 }
 
 // series are the cells of one statistic and key. recent finds the newest cells
@@ -61,7 +61,7 @@ type cellKey struct {
 type table struct {
 	plan  *plan
 	dims  []*dictionary // by plan.dims
-	small [][]*series   // of statistics with at most one field besides type: by its number × types
+	small [][][]*series // of statistics with at most one field besides type: by its kind (0 where the type does not group) and number
 	large []map[[maxBy]uint32]*series
 	cells map[cellKey]*cell
 	byEnd map[int64][]*cell
@@ -73,66 +73,51 @@ func newTable(p *plan) *table {
 	for range p.dims {
 		t.dims = append(t.dims, newDictionary())
 	}
-	t.small = make([][]*series, len(p.stats))
+	t.small = make([][][]*series, len(p.stats))
 	t.large = make([]map[[maxBy]uint32]*series, len(p.stats))
 	for i, s := range p.stats {
 		if s.many {
 			t.large[i] = map[[maxBy]uint32]*series{}
+		} else {
+			t.small[i] = make([][]*series, len(liushui.EventTypes))
 		}
 	}
 	return t
 }
 
-// find returns the series of a key, made where it is new. Numbers are those of
-// the dictionaries, and the type's own.
-func (t *table) find(s *statistic, kind int, numbers []uint32) *series {
+// find returns the series of a key, made where it is new. The key has the
+// numbers of the dictionaries, and the type's own.
+func (t *table) find(s *statistic, key [maxBy]uint32) *series {
 	if s.many {
-		return t.findLarge(s, kind, numbers)
+		found := t.large[s.number][key]
+		if found == nil {
+			found = t.newSeries(s, key)
+			t.large[s.number][key] = found
+		}
+		return found
 	}
-	at := smallAt(s, uint32(kind), numbers)
-	if small := t.small[s.number]; int(at) < len(small) && small[at] != nil {
-		return small[at]
+	kind, number := s.smallAt(key)
+	small := t.small[s.number][kind]
+	if int(number) >= len(small) {
+		small = append(small, make([]*series, int(number)+1-len(small)+len(small)/2)...)
+		t.small[s.number][kind] = small
 	}
-	small := t.small[s.number]
-	if int(at) >= len(small) {
-		small = append(small, make([]*series, int(at)+1-len(small)+len(small)/2)...)
-		t.small[s.number] = small
+	if small[number] == nil {
+		small[number] = t.newSeries(s, key)
 	}
-	small[at] = t.newSeries(s, keyOf(s, kind, numbers))
-	return small[at]
+	return small[number]
 }
 
-// smallAt is where the series of a key stands.
-func smallAt(s *statistic, kind uint32, numbers []uint32) uint32 {
-	at := uint32(0)
-	if s.typed {
-		at = kind
-	}
-	if s.single >= 0 {
-		at += numbers[s.single] * uint32(len(liushui.EventTypes))
-	}
-	return at
-}
-
-func keyOf(s *statistic, kind int, numbers []uint32) (key [maxBy]uint32) {
+// smallAt is where the series of a key stands in table.small.
+func (s *statistic) smallAt(key [maxBy]uint32) (kind, number uint32) {
 	for i, dim := range s.by {
 		if dim == isType {
-			key[i] = uint32(kind)
+			kind = key[i]
 		} else {
-			key[i] = numbers[dim]
+			number = key[i]
 		}
 	}
-	return key
-}
-
-func (t *table) findLarge(s *statistic, kind int, numbers []uint32) *series {
-	key := keyOf(s, kind, numbers)
-	found := t.large[s.number][key]
-	if found == nil {
-		found = t.newSeries(s, key)
-		t.large[s.number][key] = found
-	}
-	return found
+	return kind, number
 }
 
 func (t *table) newSeries(s *statistic, key [maxBy]uint32) *series {
@@ -159,7 +144,7 @@ func (t *table) cellApart(s *statistic, of *series, window int, sp *span, at **c
 	key := cellKey{of, window, start}
 	c := t.cells[key]
 	if c == nil {
-		c = &cell{stat: s, series: of, window: window, start: start, end: end}
+		c = &cell{stat: s, series: of, window: int32(window), start: start, end: end}
 		if s.counts > len(c.few) {
 			c.counts = make([]int64, s.counts)
 		} else {
@@ -204,7 +189,7 @@ func (t *table) evict(tooLate int64) {
 }
 
 func (t *table) drop(c *cell) {
-	delete(t.cells, cellKey{c.series, c.window, c.start})
+	delete(t.cells, cellKey{c.series, int(c.window), c.start})
 	if c.series.only == c {
 		c.series.only = nil
 	}
@@ -220,15 +205,8 @@ func (t *table) drop(c *cell) {
 		delete(large, c.series.key)
 		return
 	}
-	numbers, kind := make([]uint32, len(t.dims)), uint32(0)
-	for i, dim := range c.stat.by {
-		if dim == isType {
-			kind = c.series.key[i]
-		} else {
-			numbers[dim] = c.series.key[i]
-		}
-	}
-	t.small[c.stat.number][smallAt(c.stat, kind, numbers)] = nil
+	kind, number := c.stat.smallAt(c.series.key)
+	t.small[c.stat.number][kind][number] = nil
 }
 
 // sweep forgets values of dimensions that no open cell uses, where they have
@@ -271,69 +249,6 @@ func (t *table) keyText(c *cell) []string {
 		}
 	}
 	return text
-}
-
-// dictionary numbers the values of a dimension; 0 is unknown.
-type dictionary struct {
-	numbers map[string]uint32
-	values  []string
-	free    []uint32
-	swept   int // values in use at the last sweep
-	recent  [64]struct {
-		text   string
-		number uint32
-	}
-}
-
-func newDictionary() *dictionary {
-	return &dictionary{numbers: map[string]uint32{"": 0}, values: []string{""}}
-}
-
-func (d *dictionary) number(text []byte) uint32 {
-	if len(text) == 0 {
-		return 0
-	}
-	n := len(text)
-	at := &d.recent[(uint(text[n-1])*7^uint(text[n/2])*3^uint(text[0])^uint(n)*11)&63]
-	if at.text == string(text) {
-		return at.number
-	}
-	number, ok := d.numbers[string(text)]
-	if !ok {
-		number = d.add(string(text))
-	}
-	at.text, at.number = d.values[number], number
-	return number
-}
-
-func (d *dictionary) add(text string) uint32 {
-	if n := len(d.free); n > 0 {
-		number := d.free[n-1]
-		d.free = d.free[:n-1]
-		d.values[number] = text
-		d.numbers[text] = number
-		return number
-	}
-	number := uint32(len(d.values))
-	d.values = append(d.values, text)
-	d.numbers[text] = number
-	return number
-}
-
-func (d *dictionary) crowded() bool { return len(d.numbers) > 2*d.swept+65536 }
-
-func (d *dictionary) sweep(used []bool) {
-	for number := 1; number < len(used); number++ {
-		text := d.values[number]
-		if used[number] || text == "" {
-			continue
-		}
-		delete(d.numbers, text)
-		d.values[number] = ""
-		d.free = append(d.free, uint32(number))
-	}
-	d.swept = len(d.numbers)
-	clear(d.recent[:])
 }
 
 // endHeap is a heap of window ends, the earliest first.

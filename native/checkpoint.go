@@ -167,17 +167,21 @@ func (t *table) statistic(name string) *statistic {
 }
 
 func (t *table) decodeKey(r *reader, s *statistic, window int) (*cell, error) {
-	numbers, kind := make([]uint32, len(t.plan.dims)), 0
-	for _, dim := range s.by {
+	var key [maxBy]uint32
+	for i, dim := range s.by {
 		text := r.bytes()
 		if dim != isType {
-			numbers[dim] = t.dims[dim].number(text)
-		} else if kind = slices.Index(liushui.EventTypes, string(text)); kind < 0 {
+			key[i] = t.dims[dim].number(t.dims[dim].word(text))
+			continue
+		}
+		kind := slices.Index(liushui.EventTypes, string(text))
+		if kind < 0 {
 			return nil, fmt.Errorf("a cell of the unknown type %q", text)
 		}
+		key[i] = uint32(kind)
 	}
 	sp := newSpan(r.varint(), r.varint(), t.plan.windows[s.windows[window]].Size)
-	c := t.cell(s, t.find(s, kind, numbers), window, &sp)
+	c := t.cell(s, t.find(s, key), window, &sp)
 	c.version, c.late = r.varint(), r.varint()
 	return c, r.err
 }

@@ -11,11 +11,11 @@ import (
 	"liushui"
 )
 
-// event is a decoded record. Its bytes alias the record's value or the
-// decoder's own buffers, so it is good until the next decode.
+// event is a decoded record. Its bytes may alias the record's value.
 type event struct {
 	id       []byte
-	kind     int // into liushui.EventTypes
+	entry    idEntry // of id and time
+	kind     int     // into liushui.EventTypes
 	time     int64
 	quantity int64
 	amount   int64
@@ -36,11 +36,10 @@ const (
 // the plain form that producers write take a fast path; anything odd goes
 // through encoding/json. Both judge alike: a fuzz test holds them together.
 type decoder struct {
-	plan  *plan
-	table [256][]name // by length and ends of the name
-	event event
-	kinds map[string]int
-	high  uint64 // top bits of the text that fast has read
+	plan    *plan
+	table   [256][]name // by length and ends of the name
+	event   *event      // under way
+	guesses guesses
 }
 
 type name struct {
@@ -49,11 +48,7 @@ type name struct {
 }
 
 func newDecoder(p *plan) *decoder {
-	d := &decoder{plan: p, kinds: map[string]int{}}
-	d.event.dims = make([][]byte, len(p.dims))
-	for i, kind := range liushui.EventTypes {
-		d.kinds[kind] = i
-	}
+	d := &decoder{plan: p}
 	add := func(text string, field int) {
 		h := nameHash([]byte(text))
 		d.table[h] = append(d.table[h], name{text, field})
@@ -89,33 +84,37 @@ func (d *decoder) field(text []byte) int {
 	return fieldNone
 }
 
-// decode reads one record's value. An error wraps liushui.ErrBad.
-func (d *decoder) decode(value []byte) (*event, error) {
+// decode reads one record's value into an event. An error wraps liushui.ErrBad.
+func (d *decoder) decode(value []byte, e *event) error {
 	if len(value) > liushui.MaxRecord {
-		return nil, fmt.Errorf("the record has %d bytes, more than %d: %w", len(value), liushui.MaxRecord, liushui.ErrBad)
+		return fmt.Errorf("the record has %d bytes, more than %d: %w", len(value), liushui.MaxRecord, liushui.ErrBad)
 	}
-	d.reset()
-	plain := d.fast(value)
-	if (d.high != 0 || !plain) && !utf8.Valid(value) {
-		return nil, fmt.Errorf("not valid UTF-8: %w", liushui.ErrBad)
+	d.begin(e)
+	if !d.fast(value) || d.check() != nil {
+		if !utf8.Valid(value) {
+			return fmt.Errorf("not valid UTF-8: %w", liushui.ErrBad)
+		}
+		d.begin(e) // the careful path starts anew, and says what is wrong
+		if err := d.careful(value); err != nil {
+			return err
+		}
 	}
-	if plain && d.check() == nil {
-		return &d.event, nil
-	}
-	d.reset() // the careful path starts anew, and says what is wrong
-	return d.careful(value)
+	e.entry = newEntry(e.id, e.time)
+	return nil
 }
 
-func (d *decoder) reset() {
-	e := &d.event
+func (d *decoder) begin(e *event) {
+	d.event = e
 	e.id, e.kind, e.time, e.quantity, e.amount = nil, -1, 0, 0, 0
+	if e.dims == nil {
+		e.dims = make([][]byte, len(d.plan.dims))
+	}
 	clear(e.dims)
-	d.high = 0
 }
 
 // check judges what is known only at the end.
 func (d *decoder) check() error {
-	e := &d.event
+	e := d.event
 	switch {
 	case len(e.id) == 0:
 		return fmt.Errorf("id is missing: %w", liushui.ErrBad)
@@ -147,27 +146,37 @@ func (d *decoder) fast(b []byte) bool {
 	if n < 2 || b[0] != '{' || b[n-1] != '}' {
 		return false
 	}
-	i := 1
+	i, at := 1, &d.guesses.first
 	for {
-		if i >= n || b[i] != '"' {
+		var field int
+		if g := at.next(b[i:]); g != nil {
+			at, field = g, g.field
+			i += len(g.quoted)
+		} else {
+			if i >= n || b[i] != '"' {
+				return false
+			}
+			end := text(b, i+1)
+			if end < 0 || end+2 >= n || b[end+1] != ':' {
+				return false
+			}
+			field = d.field(b[i+1 : end])
+			at = d.guesses.learn(at, b[i:end+2], field)
+			i = end + 2
+		}
+		if i >= n {
 			return false
 		}
-		end := d.text(b, i+1)
-		if end < 0 || end+2 >= n || b[end+1] != ':' {
-			return false
-		}
-		field := d.field(b[i+1 : end])
-		i = end + 2
 		var ok bool
 		if b[i] == '"' {
-			end = d.text(b, i+1)
+			end := text(b, i+1)
 			if end < 0 {
 				return false
 			}
 			ok = d.setText(field, b[i+1:end])
 			i = end + 1
 		} else {
-			end = i
+			end := i
 			for end < n && b[end] != ',' && b[end] != '}' {
 				end++
 			}
@@ -193,8 +202,10 @@ const (
 )
 
 // text finds the quotation mark that ends the string from i on, eight bytes at
-// a time; -1 where a backslash or a control character comes before it.
-func (d *decoder) text(b []byte, i int) int {
+// a time; -1 where a backslash or a control character comes before it, or where
+// the string is not valid UTF-8.
+func text(b []byte, i int) int {
+	begin, high := i, uint64(0)
 	for ; i+8 <= len(b); i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])
 		q, s := w^ones*'"', w^ones*'\\'
@@ -205,38 +216,45 @@ func (d *decoder) text(b []byte, i int) int {
 			if odd&below != 0 {
 				return -1
 			}
-			d.high |= w & below & tops
-			return i + bits.TrailingZeros64(end)>>3
+			return valid(b, begin, i+bits.TrailingZeros64(end)>>3, high|w&below&tops)
 		}
 		if odd != 0 {
 			return -1
 		}
-		d.high |= w & tops
+		high |= w & tops
 	}
 	for ; i < len(b); i++ {
 		switch c := b[i]; {
 		case c == '"':
-			return i
+			return valid(b, begin, i, high)
 		case c < 0x20 || c == '\\':
 			return -1
 		default:
-			d.high |= uint64(c) & 0x80
+			high |= uint64(c) & 0x80
 		}
 	}
 	return -1
 }
 
+// valid is end, or -1 where the text before it, some of it not ASCII if high is
+// not 0, is not valid UTF-8.
+func valid(b []byte, begin, end int, high uint64) int {
+	if high != 0 && !utf8.Valid(b[begin:end]) {
+		return -1
+	}
+	return end
+}
+
 func (d *decoder) setText(field int, v []byte) bool {
-	e := &d.event
+	e := d.event
 	switch field {
 	case fieldNone:
 		return true
 	case fieldID:
 		e.id = v
 	case fieldKind:
-		kind, ok := d.kinds[string(v)]
-		e.kind = kind
-		return ok
+		e.kind = kindOf(v)
+		return e.kind >= 0
 	case fieldTime, fieldQuantity, fieldAmount:
 		return d.setNumber(field, v) == nil
 	default:
@@ -262,7 +280,7 @@ func (d *decoder) setBare(field int, v []byte) bool {
 }
 
 func (d *decoder) setNumber(field int, v []byte) error {
-	e := &d.event
+	e := d.event
 	var err error
 	switch field {
 	case fieldTime:
@@ -283,41 +301,52 @@ func (d *decoder) setNumber(field int, v []byte) error {
 	return err
 }
 
+// kindOf is the type's index into liushui.EventTypes, or -1.
+func kindOf(v []byte) int {
+	for i, kind := range liushui.EventTypes {
+		if string(v) == kind {
+			return i
+		}
+	}
+	return -1
+}
+
 // digits13 reads a number of 13 digits, as times of these decades have.
 func digits13(v []byte) (int64, bool) {
-	n := int64(0)
-	for _, c := range v {
-		if c -= '0'; c > 9 {
-			return 0, false
-		}
-		n = n*10 + int64(c)
-	}
-	return n, v[0] != '0'
+	high, ok1 := digits8(binary.LittleEndian.Uint64(v))
+	low, ok2 := digits8(binary.LittleEndian.Uint64(v[5:13])) // three of them again
+	return int64(high*100_000 + low%100_000), ok1 && ok2 && v[0] != '0'
+}
+
+// digits8 reads eight digits at once: pairs, then fours, then all.
+func digits8(w uint64) (uint64, bool) {
+	ok := w&(ones*0xF0) == ones*'0' && (w+ones*6)&(ones*0xF0) == ones*'0'
+	w &= ones * 0x0F
+	w = w*10 + w>>8
+	w = (w&0x000000FF000000FF*0x000F424000000064 + w>>16&0x000000FF000000FF*0x0000271000000001) >> 32
+	return w, ok
 }
 
 // careful reads any JSON.
-func (d *decoder) careful(value []byte) (*event, error) {
+func (d *decoder) careful(value []byte) error {
 	if depth(value) > liushui.MaxDepth {
-		return nil, fmt.Errorf("more than %d levels: %w", liushui.MaxDepth, liushui.ErrBad)
+		return fmt.Errorf("more than %d levels: %w", liushui.MaxDepth, liushui.ErrBad)
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(value, &fields); err != nil {
-		return nil, fmt.Errorf("not a JSON object: %v: %w", err, liushui.ErrBad)
+		return fmt.Errorf("not a JSON object: %v: %w", err, liushui.ErrBad)
 	}
 	if fields == nil {
-		return nil, fmt.Errorf("not a JSON object: null: %w", liushui.ErrBad)
+		return fmt.Errorf("not a JSON object: null: %w", liushui.ErrBad)
 	}
 	for _, list := range d.table {
 		for _, n := range list {
 			if err := d.setCareful(n, fields[n.text]); err != nil {
-				return nil, fmt.Errorf("%s: %w: %w", n.text, err, liushui.ErrBad)
+				return fmt.Errorf("%s: %w: %w", n.text, err, liushui.ErrBad)
 			}
 		}
 	}
-	if err := d.check(); err != nil {
-		return nil, err
-	}
-	return &d.event, nil
+	return d.check()
 }
 
 func (d *decoder) setCareful(n name, raw json.RawMessage) error {

@@ -49,7 +49,8 @@ func FuzzDecode(f *testing.F) {
 	job := shop(f)
 	fast, slow := newDecoder(compile(job)), newDecoder(compile(job))
 	f.Fuzz(func(t *testing.T, value []byte) {
-		e, err := fast.decode(value)
+		e, s := new(event), new(event)
+		err := fast.decode(value, e)
 		record := liushui.Record{Value: value, Feed: liushui.FeedReplay}
 		verdict := enginetest.Judge(job, []liushui.Record{record}, enginetest.Options{})[enginetest.PlaceOf(record)]
 		if (err != nil) != (verdict == enginetest.Bad) {
@@ -58,9 +59,8 @@ func FuzzDecode(f *testing.F) {
 		if err != nil || len(value) > liushui.MaxRecord {
 			return
 		}
-		slow.reset()
-		s, err := slow.careful(value)
-		if err != nil {
+		slow.begin(s)
+		if err := slow.careful(value); err != nil {
 			t.Fatalf("%q: the careful path says %v", value, err)
 		}
 		if string(e.id) != string(s.id) || e.kind != s.kind || e.time != s.time || e.amount != s.amount || e.quantity != s.quantity {

@@ -76,9 +76,11 @@ type Engine struct {
 	targets  map[int32]int64 // with ExitWhenDone
 	lagging  bool
 
-	waiting []*cell
-	unsent  []liushui.Record // results that are made but not handed over
-	parked  []liushui.Record
+	waiting  []*cell
+	ahead    [32]event // decoded, to be judged next
+	aheadErr [32]error
+	unsent   []liushui.Record // results that are made but not handed over
+	parked   []liushui.Record
 
 	jobSent, progressSent, checkpointed, sentAll, rateSince time.Time
 	rateRead                                                int64
@@ -348,17 +350,15 @@ func (e *Engine) rejudge(ctx context.Context, entry journalEntry) error {
 	for _, number := range e.marks.numbers() {
 		p, q := e.marks.partition(number), e.intake.queue(number)
 		for p.offset < entry.ends[number] {
-			r := q.next()
-			if r == nil {
+			if q.next() == nil {
 				if err := e.awaitRecords(ctx); err != nil {
 					return err
 				}
 				continue
 			}
-			ev, err := e.read(r)
-			e.judge(p, r, ev, err)
-			p.offset = r.Offset + 1
-			e.intake.pop(number, q)
+			if n, _ := e.judgeSome(number, batchLimit, entry.ends[number], -none); n == 0 {
+				return fmt.Errorf("partition %d has lost the records from offset %d on: %w", number, p.offset, liushui.ErrGone)
+			}
 		}
 	}
 	e.folder.settle(e.entryWatermark)

@@ -2,26 +2,27 @@ package native
 
 import (
 	"math/bits"
-	"slices"
 
 	"liushui"
 )
 
-// folder folds counted events into cells. Within a batch an event is added only
-// to a delta of its smallest window; settle adds the deltas to that window's
-// cell and to those of the larger windows around it. An event so touches, for
-// each statistic, little more than its series and one run of numbers.
+// folder folds counted events into cells. It gathers them in columns, then goes
+// statistic by statistic. Within a batch an event is added only to a delta of its
+// smallest window; settle adds the deltas to that window's cell and to those of
+// the larger windows around it.
 type folder struct {
 	plan     *plan
 	table    *table
 	calendar *liushui.Calendar
-	spans    []span   // by plan.windows: the newest
-	numbers  []uint32 // of the event's dimensions
-	coupons  []uint32 // of the event's dimensions that are counted distinct; 0 = absent
-	batch    uint32   // counts settled batches, so that old deltas are known as such
+	columns  columns
+	spans    []span    // by plan.windows: the newest
+	picked   []int32   // rows of a step with conditions
+	found    []*series // of each row of a step
+	to       []int32   // of each row of a step: its delta
+	cells    []*cell   // of each row of a step, where there is one window
+	batch    uint32    // counts settled batches, so that old deltas are known as such
 	deltas   []delta
 	values   []int64 // of all deltas: version, counts, sums as pairs of low and high
-	hits     []hit   // on sketches, in the order of events
 	touched  []*cell // made dirty since they were last taken
 }
 
@@ -35,23 +36,15 @@ func newSpan(start, end, size int64) span { return span{start, end, int(start / 
 
 // delta is what a batch adds to the cells of nested windows.
 type delta struct {
-	cells []*cell // of the windows, the smallest first; settle finds all but the first
+	cells []*cell // of the windows, the smallest first
 	at    int     // into folder.values
 }
 
-// hit is a coupon for one sketch of a delta's cells.
-type hit struct {
-	delta  int32
-	slot   int32
-	coupon uint32
-}
-
 func newFolder(p *plan, t *table) *folder {
-	return &folder{plan: p, table: t, calendar: p.job.Calendar(), spans: make([]span, len(p.windows)),
-		numbers: make([]uint32, len(p.dims)), coupons: make([]uint32, len(p.dims)), batch: 1}
+	return &folder{plan: p, table: t, calendar: p.job.Calendar(), columns: newColumns(p), spans: make([]span, len(p.windows)), batch: 1}
 }
 
-// fold adds an event. counted is false where no measure holds; late is true
+// fold takes an event in. counted is false where no measure holds; late is true
 // where a window of it was final at the watermark, which must be the same for
 // all events of a batch.
 func (f *folder) fold(e *event, watermark int64) (counted, late bool) {
@@ -59,50 +52,148 @@ func (f *folder) fold(e *event, watermark int64) (counted, late bool) {
 	if len(steps) == 0 {
 		return false, false
 	}
-	f.prepare(e)
+	row := int32(f.columns.rows)
+	f.columns.add(f.plan, f.table.dims, e)
 	for i := range steps {
 		st := &steps[i]
-		if st.guarded && !f.anyHolds(st, e) {
+		if st.guarded && !f.holds(st, row) {
 			continue
 		}
-		s := st.stat
-		of := f.table.find(s, e.kind, f.numbers)
-		sp := &f.spans[s.windows[0]]
 		counted = true
-		late = late || f.spans[s.soonest].end <= watermark
-		if len(s.windows) == 1 {
-			if of.only == nil || of.only.start != sp.start {
-				of.only = f.table.cell(s, of, 0, sp)
+		if e.time > watermark {
+			break // none of its windows was final
+		}
+		late = late || f.span(st.stat.soonest, e.time).end <= watermark
+	}
+	if f.columns.rows == foldRows {
+		f.pour(watermark)
+	}
+	return counted, late
+}
+
+// span is the window of a size that a time lies in.
+func (f *folder) span(window int, time int64) *span {
+	sp := &f.spans[window]
+	if time < sp.start || time >= sp.end {
+		start, end := f.calendar.Span(f.plan.windows[window], time)
+		*sp = newSpan(start, end, f.plan.windows[window].Size)
+	}
+	return sp
+}
+
+// holds reports whether some measure of a step does for a row.
+func (f *folder) holds(st *step, row int32) bool {
+	for i := range st.measures {
+		if f.columns.where(st.measures[i].where, row) {
+			return true
+		}
+	}
+	return false
+}
+
+// pour folds the gathered events.
+func (f *folder) pour(watermark int64) {
+	f.columns.number(f.plan, f.table.dims)
+	for kind, rows := range f.columns.byKind {
+		if len(rows) == 0 {
+			continue
+		}
+		for i := range f.plan.byType[kind] {
+			st := &f.plan.byType[kind][i]
+			rows := f.pick(st, rows)
+			s := st.stat
+			f.find(s, kind, rows)
+			if len(s.windows) == 1 {
+				f.findOnly(s, rows)
+				f.addOnly(st, kind, rows, watermark)
+				continue
 			}
-			f.addOnly(of.only, st, e, watermark)
+			f.route(s, rows, 0)
+			f.add(st, kind, rows)
+			for w := s.nested; w < len(s.windows); w++ {
+				f.route(s, rows, w)
+				f.add(st, kind, rows)
+			}
+		}
+	}
+	f.columns.clear()
+}
+
+// pick leaves out the rows for which no measure of a step holds.
+func (f *folder) pick(st *step, rows []int32) []int32 {
+	if !st.guarded {
+		return rows
+	}
+	f.picked = f.picked[:0]
+	for _, row := range rows {
+		if f.holds(st, row) {
+			f.picked = append(f.picked, row)
+		}
+	}
+	return f.picked
+}
+
+// find finds the series of each row. Its loops are short, so that the waits for
+// memory of many rows overlap.
+func (f *folder) find(s *statistic, kind int, rows []int32) {
+	f.found = f.found[:0]
+	if s.many {
+		for _, row := range rows {
+			f.found = append(f.found, f.table.find(s, f.key(s, kind, row)))
+		}
+		return
+	}
+	if !s.typed {
+		kind = 0
+	}
+	small := f.table.small[s.number][kind]
+	for _, row := range rows {
+		var of *series
+		if number := f.number(s, row); int(number) < len(small) {
+			of = small[number]
+		}
+		f.found = append(f.found, of)
+	}
+	for i, row := range rows {
+		if f.found[i] == nil {
+			f.found[i] = f.table.find(s, f.key(s, kind, row))
+		}
+	}
+}
+
+// number is that of the only field that groups a statistic besides the type.
+func (f *folder) number(s *statistic, row int32) uint32 {
+	if s.single < 0 {
+		return 0
+	}
+	return f.columns.numbers[s.single][row]
+}
+
+func (f *folder) key(s *statistic, kind int, row int32) (key [maxBy]uint32) {
+	for i, dim := range s.by {
+		if dim == isType {
+			key[i] = uint32(kind)
+		} else {
+			key[i] = f.columns.numbers[dim][row]
+		}
+	}
+	return key
+}
+
+// route finds each row's delta in a window.
+func (f *folder) route(s *statistic, rows []int32, window int) {
+	f.to = f.to[:0]
+	for i, row := range rows {
+		of := f.found[i]
+		sp := f.span(s.windows[window], f.columns.times[row])
+		if window > 0 {
+			f.to = append(f.to, f.deltaOf(f.table.cell(s, of, window, sp)))
 			continue
 		}
 		if of.batch != f.batch || of.start != sp.start {
 			of.delta, of.batch, of.start = f.deltaOf(f.table.cell(s, of, 0, sp)), f.batch, sp.start
 		}
-		f.add(of.delta, st, e)
-		for w := s.nested; w < len(s.windows); w++ {
-			f.add(f.deltaOf(f.table.cell(s, of, w, &f.spans[s.windows[w]])), st, e)
-		}
-	}
-	return counted, late
-}
-
-func (f *folder) prepare(e *event) {
-	for i := range f.spans {
-		if sp := &f.spans[i]; e.time < sp.start || e.time >= sp.end {
-			start, end := f.calendar.Span(f.plan.windows[i], e.time)
-			*sp = newSpan(start, end, f.plan.windows[i].Size)
-		}
-	}
-	for _, dim := range f.plan.grouped {
-		f.numbers[dim] = f.table.dims[dim].number(e.dims[dim])
-	}
-	for _, dim := range f.plan.distinct {
-		f.coupons[dim] = 0
-		if len(e.dims[dim]) > 0 {
-			f.coupons[dim] = couponOf(e.dims[dim])
-		}
+		f.to = append(f.to, of.delta)
 	}
 }
 
@@ -121,71 +212,113 @@ func (f *folder) deltaOf(c *cell) int32 {
 	d.cells, d.at = append(d.cells[:0], c), len(f.values)
 	f.values = append(f.values, make([]int64, c.stat.width())...)
 	c.batch, c.delta = f.batch, int32(n)
+	if c.window > 0 {
+		return c.delta
+	}
+	for w := 1; w < c.stat.nested; w++ {
+		size := f.plan.windows[c.stat.windows[w]]
+		start, end := f.calendar.Span(size, c.start)
+		sp := newSpan(start, end, size.Size)
+		d.cells = append(d.cells, f.table.cell(c.stat, c.series, w, &sp))
+	}
 	return c.delta
 }
 
 // width is how many numbers a delta has.
 func (s *statistic) width() int { return 1 + s.counts + 2*s.sums }
 
-// add adds an event to a delta.
-func (f *folder) add(number int32, st *step, e *event) {
-	values := f.values[f.deltas[number].at:]
-	values[0]++
+// add adds rows to the deltas that route found.
+func (f *folder) add(st *step, kind int, rows []int32) {
+	for _, d := range f.to {
+		f.values[f.deltas[d].at]++
+	}
 	for j := range st.measures {
 		m := &st.measures[j]
-		if m.where != nil && !f.holds(m, e) {
-			continue
-		}
-		switch m.kind {
-		case liushui.Count:
-			values[m.at]++
-		case liushui.SumAmount:
-			addWide(values[m.at:], e.amount)
-		case liushui.SumQuantity:
-			addWide(values[m.at:], e.quantity)
-		case liushui.Distinct:
-			if coupon := f.coupon(m, e); coupon != 0 {
-				f.hits = append(f.hits, hit{number, int32(m.at), coupon})
+		for i, row := range rows {
+			if m.where != nil && !f.columns.where(m.where, row) {
+				continue
+			}
+			d := &f.deltas[f.to[i]]
+			switch m.kind {
+			case liushui.Count:
+				f.values[d.at+m.at]++
+			case liushui.SumAmount:
+				addWide(f.values[d.at+m.at:], f.columns.amounts[row])
+			case liushui.SumQuantity:
+				addWide(f.values[d.at+m.at:], f.columns.quantities[row])
+			case liushui.Distinct:
+				d.addCoupon(m.slot, f.coupon(m, kind, row))
 			}
 		}
 	}
 }
 
-// addOnly adds an event to the cell of a statistic's only window: with nothing
-// to roll up, a delta would cost more than it saves, above all for items, of
-// which there are many.
-func (f *folder) addOnly(c *cell, st *step, e *event, watermark int64) {
-	c.version++
-	if c.end <= watermark {
-		c.late++
+// addCoupon adds to a sketch of the delta's cells; 0 is absent.
+func (d *delta) addCoupon(slot int, coupon uint32) {
+	if coupon == 0 {
+		return
 	}
-	for j := range st.measures {
-		m := &st.measures[j]
-		if m.where != nil && !f.holds(m, e) {
-			continue
+	for _, c := range d.cells {
+		if !c.sketches[slot].add(coupon) {
+			return // the larger windows hold what the smaller ones do
 		}
-		switch m.kind {
-		case liushui.Count:
-			c.counts[m.slot]++
-		case liushui.SumAmount:
-			c.sums[m.slot].Add(e.amount)
-		case liushui.SumQuantity:
-			c.sums[m.slot].Add(e.quantity)
-		case liushui.Distinct:
-			if coupon := f.coupon(m, e); coupon != 0 {
-				c.sketches[m.slot].add(coupon)
+	}
+}
+
+// findOnly finds each row's cell in a statistic's only window.
+func (f *folder) findOnly(s *statistic, rows []int32) {
+	f.cells = f.cells[:0]
+	for _, of := range f.found {
+		f.cells = append(f.cells, of.only) // in a loop of its own, so that the waits for memory overlap
+	}
+	for i, row := range rows {
+		sp := f.span(s.windows[0], f.columns.times[row])
+		if c := f.cells[i]; c == nil || c.start != sp.start {
+			of := f.found[i]
+			of.only = f.table.cell(s, of, 0, sp)
+			f.cells[i] = of.only
+		}
+	}
+}
+
+// addOnly adds rows to the cells of a statistic's only window: with nothing to
+// roll up, a delta would cost more than it saves, above all for items, of which
+// there are many.
+func (f *folder) addOnly(st *step, kind int, rows []int32, watermark int64) {
+	for i, row := range rows {
+		c := f.cells[i]
+		c.version++
+		if c.end <= watermark {
+			c.late++
+		}
+		f.touch(c)
+		for j := range st.measures {
+			m := &st.measures[j]
+			if m.where != nil && !f.columns.where(m.where, row) {
+				continue
+			}
+			switch m.kind {
+			case liushui.Count:
+				c.counts[m.slot]++
+			case liushui.SumAmount:
+				c.sums[m.slot].Add(f.columns.amounts[row])
+			case liushui.SumQuantity:
+				c.sums[m.slot].Add(f.columns.quantities[row])
+			case liushui.Distinct:
+				if coupon := f.coupon(m, kind, row); coupon != 0 {
+					c.sketches[m.slot].add(coupon)
+				}
 			}
 		}
 	}
-	f.touch(c)
 }
 
 // coupon is that of the field which a distinct measure counts; 0 where it is absent.
-func (f *folder) coupon(m *fold, e *event) uint32 {
+func (f *folder) coupon(m *fold, kind int, row int32) uint32 {
 	if m.dim == isType {
-		return couponOf([]byte(liushui.EventTypes[e.kind]))
+		return couponOf([]byte(liushui.EventTypes[kind]))
 	}
-	return f.coupons[m.dim]
+	return f.columns.coupons[m.dim][row]
 }
 
 func (f *folder) touch(c *cell) {
@@ -202,49 +335,16 @@ func addWide(pair []int64, n int64) {
 	pair[1] += n>>63 + int64(carry)
 }
 
-func (f *folder) anyHolds(st *step, e *event) bool {
-	for i := range st.measures {
-		if f.holds(&st.measures[i], e) {
-			return true
-		}
-	}
-	return false
-}
-
-func (f *folder) holds(m *fold, e *event) bool {
-	for _, c := range m.where {
-		if !slices.Contains(c.values, string(e.dims[c.dim])) {
-			return false
-		}
-	}
-	return true
-}
-
-// settle ends a batch: its deltas go into the cells, and those that are changed
-// for the first time since they were taken are touched.
+// settle ends a batch: what is gathered is folded, and the deltas go into the
+// cells. Those that are changed for the first time since they were taken are touched.
 func (f *folder) settle(watermark int64) {
+	f.pour(watermark)
 	for i := range f.deltas {
-		d := &f.deltas[i]
-		if c := d.cells[0]; c.window == 0 {
-			for w := 1; w < c.stat.nested; w++ {
-				size := f.plan.windows[c.stat.windows[w]]
-				start, end := f.calendar.Span(size, c.start)
-				sp := newSpan(start, end, size.Size)
-				d.cells = append(d.cells, f.table.cell(c.stat, c.series, w, &sp))
-			}
-		}
-		for _, c := range d.cells {
-			f.apply(c, f.values[d.at:], watermark)
+		for _, c := range f.deltas[i].cells {
+			f.apply(c, f.values[f.deltas[i].at:], watermark)
 		}
 	}
-	for _, h := range f.hits {
-		for _, c := range f.deltas[h.delta].cells {
-			if !c.sketches[h.slot].add(h.coupon) {
-				break // the larger windows hold what the smaller ones do
-			}
-		}
-	}
-	f.deltas, f.values, f.hits = f.deltas[:0], f.values[:0], f.hits[:0]
+	f.deltas, f.values = f.deltas[:0], f.values[:0]
 	f.batch++
 }
 

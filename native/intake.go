@@ -92,11 +92,25 @@ func (q *queue) next() *liushui.Record {
 	return &q.chunks[0][0]
 }
 
-// pop takes the first record away.
-func (in *intake) pop(partition int32, q *queue) {
-	q.bytes -= recordBytes(&q.chunks[0][0])
+// some are the first records of a queue below the offset end.
+func (q *queue) some(atMost int, end int64) []liushui.Record {
+	if len(q.chunks) == 0 {
+		return nil
+	}
+	first := q.chunks[0][:min(atMost, len(q.chunks[0]))]
+	for len(first) > 0 && first[len(first)-1].Offset >= end {
+		first = first[:len(first)-1]
+	}
+	return first
+}
+
+// take takes the first n records away, which must be of one chunk.
+func (in *intake) take(partition int32, q *queue, n int) {
+	for i := range q.chunks[0][:n] {
+		q.bytes -= recordBytes(&q.chunks[0][i])
+	}
 	q.peeked = false
-	if q.chunks[0] = q.chunks[0][1:]; len(q.chunks[0]) == 0 {
+	if q.chunks[0] = q.chunks[0][n:]; len(q.chunks[0]) == 0 {
 		q.chunks = slices.Delete(q.chunks, 0, 1)
 	}
 	if q.held && q.bytes < releaseAt {

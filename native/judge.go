@@ -21,26 +21,48 @@ func (e *Engine) batch() (int, journalEntry) {
 	}
 	taken := 0
 	for _, number := range e.marks.numbers() {
-		q := e.intake.queue(number)
-		p := e.marks.partition(number)
-		for range batchLimit {
-			r := q.next()
-			if r == nil {
+		some := 0
+		for some < batchLimit {
+			n, more := e.judgeSome(number, batchLimit-some, -none, limit)
+			some += n
+			if !more {
 				break
 			}
-			ev, err := e.read(r)
-			if err == nil && ev.time > limit {
-				q.peeked, q.head = true, ev.time
-				break
-			}
-			e.judge(p, r, ev, err)
-			p.offset = r.Offset + 1
-			e.intake.pop(number, q)
-			taken++
-			entry.ends[number] = p.offset
+		}
+		if some > 0 {
+			entry.ends[number] = e.marks.partition(number).offset
+			taken += some
 		}
 	}
 	return taken, entry
+}
+
+// judgeSome judges the next records of a partition: at most a few, below the
+// offset end, and up to the first event after the limit. more reports whether
+// there may be others. They are all decoded first, so that the waits for memory
+// overlap.
+func (e *Engine) judgeSome(number int32, atMost int, end, limit int64) (n int, more bool) {
+	q, p := e.intake.queue(number), e.marks.partition(number)
+	records := q.some(min(atMost, len(e.ahead)), end)
+	for i := range records {
+		e.aheadErr[i] = e.read(&records[i], &e.ahead[i])
+	}
+	e.ids.touch(e.ahead[:len(records)])
+	for i := range records {
+		if e.aheadErr[i] == nil && e.ahead[i].time > limit {
+			break
+		}
+		e.judge(p, &records[i], &e.ahead[i], e.aheadErr[i])
+		n++
+	}
+	if n > 0 {
+		p.offset = records[n-1].Offset + 1
+		e.intake.take(number, q, n)
+	}
+	if n < len(records) {
+		q.peeked, q.head = true, e.ahead[n].time
+	}
+	return n, n > 0 && n == len(records)
 }
 
 // oldestNext is the least event time among next records. A partition whose
@@ -69,8 +91,8 @@ func (e *Engine) oldestNext() (oldest int64, some bool) {
 func (e *Engine) peek(q *queue) int64 {
 	if !q.peeked {
 		q.peeked, q.head = true, none
-		if ev, err := e.read(q.next()); err == nil {
-			q.head = ev.time
+		if err := e.read(q.next(), &e.ahead[0]); err == nil {
+			q.head = e.ahead[0].time
 		}
 	}
 	return q.head
@@ -78,12 +100,12 @@ func (e *Engine) peek(q *queue) int64 {
 
 // read decodes a record; an error says why it is bad. One of them is a time too
 // far ahead of the record's Kafka time, but for replays and demos.
-func (e *Engine) read(r *liushui.Record) (*event, error) {
-	ev, err := e.decoder.decode(r.Value)
+func (e *Engine) read(r *liushui.Record, ev *event) error {
+	err := e.decoder.decode(r.Value, ev)
 	if err != nil || r.Feed == liushui.FeedReplay || r.Feed == liushui.FeedDemo || ev.time <= r.Time+e.c.MaxAhead.Milliseconds() {
-		return ev, err
+		return err
 	}
-	return nil, fmt.Errorf("time is %s ahead of its record's, more than %s: %w",
+	return fmt.Errorf("time is %s ahead of its record's, more than %s: %w",
 		time.Duration(ev.time-r.Time)*time.Millisecond, e.c.MaxAhead, liushui.ErrBad)
 }
 
@@ -110,7 +132,7 @@ func (e *Engine) judge(p *partition, r *liushui.Record, ev *event, err error) {
 	case ev.time <= tooLate:
 		e.account.Late++
 		e.park(r, "late", "time "+strconv.FormatInt(ev.time, 10)+" is not after "+strconv.FormatInt(tooLate, 10)+", the watermark less the corrections")
-	case !e.ids.add(ev.id, ev.time, tooLate):
+	case !e.ids.add(ev.entry, tooLate):
 		e.account.Duplicate++
 	default:
 		counted, late := e.folder.fold(ev, e.entryWatermark)

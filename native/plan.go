@@ -13,15 +13,16 @@ const maxBy = 5
 
 // plan is a compiled job: what to decode, and for each type of event what to fold.
 type plan struct {
-	job      *liushui.Job
-	dims     []string // dimensions to decode, sorted; type is not among them
-	windows  []liushui.Window
-	stats    []*statistic
-	byType   [][]step // by index into liushui.EventTypes
-	quantity bool     // some measure sums it
-	amount   bool
-	distinct []int // dims that some measure counts distinct values of
-	grouped  []int // dims that some statistic is grouped by
+	job        *liushui.Job
+	dims       []string // dimensions to decode, sorted; type is not among them
+	windows    []liushui.Window
+	stats      []*statistic
+	byType     [][]step // by index into liushui.EventTypes
+	quantity   bool     // some measure sums it
+	amount     bool
+	distinct   []int       // dims that some measure counts distinct values of
+	grouped    []int       // dims that some statistic is grouped by
+	conditions []condition // all different ones, but those on the type
 }
 
 // statistic is one compiled statistic.
@@ -58,16 +59,18 @@ type step struct {
 // fold is one measure of a step.
 type fold struct {
 	kind  liushui.MeasureKind
-	slot  int // among the cell's counts, sums or sketches
-	at    int // of a count or sum: among a delta's numbers; of a distinct measure: the slot
-	dim   int // of a distinct measure; isType for the type
-	where []condition
+	slot  int   // among the cell's counts, sums or sketches
+	at    int   // of a count or sum: among a delta's numbers
+	dim   int   // of a distinct measure; isType for the type
+	where []int // into plan.conditions; all must hold
 }
 
 type condition struct {
 	dim    int
 	values []string
 }
+
+func (c condition) holds(e *event) bool { return slices.Contains(c.values, string(e.dims[c.dim])) }
 
 // compile turns a job into a plan. It has no side effects.
 func compile(job *liushui.Job) *plan {
@@ -153,7 +156,7 @@ measures:
 			f.at = 1 + c.counts + 2*c.slots[i]
 		}
 		if m.Kind == liushui.Distinct {
-			f.dim, f.at = p.dim(m.Field), f.slot
+			f.dim = p.dim(m.Field)
 		}
 		for _, w := range m.Where {
 			if w.Field == "type" {
@@ -162,12 +165,23 @@ measures:
 				}
 				continue
 			}
-			f.where = append(f.where, condition{p.dim(w.Field), w.Values})
+			f.where = append(f.where, p.condition(p.dim(w.Field), w.Values))
 			st.guarded = true
 		}
 		st.measures = append(st.measures, f)
 	}
 	return st, len(st.measures) > 0
+}
+
+// condition is the number of a condition.
+func (p *plan) condition(dim int, values []string) int {
+	for i, c := range p.conditions {
+		if c.dim == dim && slices.Equal(c.values, values) {
+			return i
+		}
+	}
+	p.conditions = append(p.conditions, condition{dim, values})
+	return len(p.conditions) - 1
 }
 
 func (p *plan) dim(name string) int {
@@ -227,7 +241,8 @@ func (p *plan) describe(s *statistic, f fold) string {
 	case liushui.Distinct:
 		text = fmt.Sprintf("sketch[%d] %s <- %s", f.slot, name, p.dimName(f.dim))
 	}
-	for _, c := range f.where {
+	for _, number := range f.where {
+		c := p.conditions[number]
 		text += fmt.Sprintf(" where %s in %q", p.dimName(c.dim), c.values)
 	}
 	return text

@@ -54,18 +54,18 @@ func TestIDSet(t *testing.T) {
 	var s idSet
 	const n = 100_000
 	for i := range n {
-		if !s.add(fmt.Appendf(nil, "id-%d", i), int64(1_600_000_000_000+i), 0) {
+		if !s.add(newEntry(fmt.Appendf(nil, "id-%d", i), int64(1_600_000_000_000+i)), 0) {
 			t.Fatalf("id %d is new", i)
 		}
 	}
 	for i := range n {
-		if s.add(fmt.Appendf(nil, "id-%d", i), int64(1_600_000_000_000+i+5), 0) {
+		if s.add(newEntry(fmt.Appendf(nil, "id-%d", i), int64(1_600_000_000_000+i+5)), 0) {
 			t.Fatalf("id %d is remembered", i)
 		}
 	}
 	const tooLate = 1_600_000_000_000 + n/2
 	for i := range n {
-		again := s.add(fmt.Appendf(nil, "id-%d", i), tooLate+10, tooLate)
+		again := s.add(newEntry(fmt.Appendf(nil, "id-%d", i), tooLate+10), tooLate)
 		if want := i <= n/2; again != want {
 			t.Fatalf("id %d, time against too late %d: new %t, want %t", i, i-n/2, again, want)
 		}

@@ -18,11 +18,11 @@ func fill(tb testing.TB, s *state, values [][]byte) {
 	d := newDecoder(s.table.plan)
 	f := newFolder(s.table.plan, s.table)
 	for _, value := range values {
-		e, err := d.decode(value)
-		if err != nil {
+		e := new(event)
+		if err := d.decode(value, e); err != nil {
 			tb.Fatal(err)
 		}
-		s.ids.add(e.id, e.time, none)
+		s.ids.add(e.entry, none)
 		f.fold(e, none)
 		s.account.Read++
 		s.account.Counted++
@@ -77,7 +77,7 @@ func TestCheckpointHoldsEverything(t *testing.T) {
 		t.Errorf("restored %d ids, %+v, %+v", back.ids.size(), back.account, back.partitions)
 	}
 	for i := range 5000 {
-		if back.ids.add(fmt.Appendf(nil, "e%012d", i), 1_760_000_000_000, none) {
+		if back.ids.add(newEntry(fmt.Appendf(nil, "e%012d", i), 1_760_000_000_000), none) {
 			t.Fatalf("id %d is forgotten", i)
 		}
 	}
