@@ -1,11 +1,14 @@
 .DEFAULT_GOAL := help
-.PHONY: help check test golden fuzz bench docs ui build run
+.PHONY: help check test golden fuzz bench docs ui build run servers
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## the whole line on made-up events; the wall is on http://127.0.0.1:8080
 	go run ./cmd/liushui up
+
+servers: ## real Kafka, MySQL and MariaDB to try with; WHICH="kafka mysql" for some (kafka, cluster, kafka39, mysql, mariadb)
+	@go run ./dev/servers $(WHICH)
 
 test: ## everything: installs what the tests need, runs them all, lists what was skipped and why
 	@go build -o bin/suite ./dev/suite && bin/suite

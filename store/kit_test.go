@@ -27,18 +27,12 @@ func onEach(t *testing.T, test func(t *testing.T, dsn string)) {
 	}
 }
 
-// kinds make empty databases. A MySQL 8 that runs already joins them by its
-// address, as in STORE_TEST_MYSQL=127.0.0.1:3306; its root has no password.
-var kinds = func() map[string]func(testing.TB) string {
-	all := map[string]func(testing.TB) string{
-		"sqlite":  func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "results.db") },
-		"mariadb": dev.MariaDB,
-	}
-	if addr := os.Getenv("STORE_TEST_MYSQL"); addr != "" {
-		all["mysql"] = func(t testing.TB) string { return (&dev.MariaDBServer{Addr: addr}).Database(t) }
-	}
-	return all
-}()
+// kinds make empty databases.
+var kinds = map[string]func(testing.TB) string{
+	"sqlite":  func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "results.db") },
+	"mariadb": dev.MariaDB,
+	"mysql":   dev.MySQL,
+}
 
 // log collects what a store says.
 type log struct {

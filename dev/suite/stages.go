@@ -33,6 +33,15 @@ func installTools(ctx context.Context, r *report) error {
 	return run(ctx, ".", "bash", "dev/deps.sh")
 }
 
+// servers fetches what the tests start. Without Maven they are skipped.
+func servers(ctx context.Context, r *report) error {
+	if _, err := exec.LookPath("mvn"); err != nil {
+		r.skip("servers", "there is no mvn on this machine; apt-get install maven")
+		return nil
+	}
+	return run(ctx, ".", "go", "run", "./dev/servers", "fetch")
+}
+
 func format(ctx context.Context, r *report) error {
 	files, err := exec.CommandContext(ctx, "git", "ls-files", "--cached", "--others", "--exclude-standard", "*.go").Output()
 	if err != nil {
