@@ -141,7 +141,15 @@ func runUntilKilled(t *testing.T, dsn string, calls int, after time.Duration) (t
 // A server that is killed and comes back is waited for, said once, and nothing
 // is lost or doubled.
 func TestServerAwayWhileApplying(t *testing.T) {
-	server := dev.StartMariaDB(t)
+	for name, start := range servers {
+		t.Run(name, func(t *testing.T) { awayWhileApplying(t, start(t)) })
+	}
+}
+
+// servers are those that a test may kill.
+var servers = map[string]func(testing.TB, ...string) *dev.SQLServer{"mariadb": dev.StartMariaDB, "mysql": dev.StartMySQL}
+
+func awayWhileApplying(t *testing.T, server *dev.SQLServer) {
 	dsn := server.Database(t)
 	l := crashRecords(t)
 	var said log

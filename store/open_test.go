@@ -110,6 +110,12 @@ func FuzzDSN(f *testing.F) {
 	})
 }
 
+type openTest struct {
+	name   string
+	config Config
+	want   string
+}
+
 func TestOpenSaysWhatToMend(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
@@ -132,24 +138,24 @@ func TestOpenSaysWhatToMend(t *testing.T) {
 		t.Fatal(err)
 	}
 	maria := dev.MariaDB(t)
-	server := maria[:strings.LastIndex(maria, "/")]
-	for _, test := range []struct {
-		name   string
-		config Config
-		want   string
-	}{
+	tests := []openTest{
 		{"not a database", Config{DSN: write("text.db", strings.Repeat("This is a letter. ", 500))}, "the file is not a SQLite database"},
 		{"newer", Config{DSN: "sqlite:" + filepath.Join(dir, "newer.db")}, "made by another version of liushui"},
 		{"missing, read only", Config{DSN: "sqlite:" + filepath.Join(dir, "missing.db"), ReadOnly: true}, "there is no database"},
 		{"empty, read only", Config{DSN: write("empty.db", ""), ReadOnly: true}, "holds no results"},
-		{"empty server, read only", Config{DSN: maria, ReadOnly: true}, "holds no results"},
-		{"unknown database", Config{DSN: server + "/nowhere"}, "make it first: CREATE DATABASE `nowhere`"},
-		{"wrong password", Config{DSN: maria, Password: "wrong"}, "check user and password"},
-		{"unknown user", Config{DSN: strings.Replace(maria, "root@", "nobody:wrong@", 1)}, "check user and password"},
 		{"no TLS there", Config{DSN: maria + "?tls=true"}, "the server has no TLS"},
 		{"keep", Config{DSN: maria, Keep: map[string]time.Duration{"1x": time.Hour}}, "keep: window \"1x\""},
 		{"keep nothing", Config{DSN: maria, Keep: map[string]time.Duration{"1s": 0}}, "want an age above 0"},
-	} {
+	}
+	for name, dsn := range map[string]string{"mariadb": maria, "mysql": dev.MySQL(t)} {
+		tests = append(tests,
+			openTest{name + ", empty, read only", Config{DSN: dsn, ReadOnly: true}, "holds no results"},
+			openTest{name + ", unknown database", Config{DSN: dsn[:strings.LastIndex(dsn, "/")] + "/nowhere"}, "make it first: CREATE DATABASE `nowhere`"},
+			openTest{name + ", wrong password", Config{DSN: dsn, Password: "wrong"}, "check user and password"},
+			openTest{name + ", unknown user", Config{DSN: strings.Replace(dsn, "root@", "nobody:wrong@", 1)}, "check user and password"},
+		)
+	}
+	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
