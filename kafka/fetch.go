@@ -16,8 +16,8 @@ import (
 // Bounds of a fetch, as it travels. Unpacked and decoded, a fetch of events
 // takes about ten times as much; one is worked on while the next waits.
 const (
-	fetchBytes     = 4 << 20
-	fetchPartBytes = 1 << 20
+	fetchBytes     = 2 << 20
+	fetchPartBytes = 512 << 10
 	// A partition that was held waits for the end of a fetch that finds nothing.
 	fetchWait = 100 * time.Millisecond
 )

@@ -128,7 +128,7 @@ func BenchmarkDecodeFold(b *testing.B) {
 					for _, c := range f.take() {
 						c.dirty = false
 					}
-					ids.added = ids.added[:0]
+					ids.added, ids.added[0] = ids.added[:1], ids.added[0][:0]
 				}
 			}
 		}

@@ -1,10 +1,12 @@
 package native
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc64"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,9 +42,24 @@ func checkpointPath(dir string, number int64) string {
 	return filepath.Join(dir, fmt.Sprintf("checkpoint-%08d", number))
 }
 
-// encode is the checkpoint's bytes: head, varints, cells, CRC-64.
-func (s *state) encode() []byte {
-	b := []byte(checkpointHead)
+// encode writes the checkpoint: head, varints, cells, CRC-64 of all before it.
+func (s *state) encode(to io.Writer) error {
+	sum := crc64.New(crcTable)
+	w := bufio.NewWriterSize(io.MultiWriter(to, sum), 64<<10)
+	w.Write(s.encodeHead([]byte(checkpointHead)))
+	var b []byte
+	for _, c := range s.table.cells {
+		b = s.table.encodeCell(b[:0], c)
+		w.Write(b) // an error stays until Flush
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := to.Write(binary.LittleEndian.AppendUint64(nil, sum.Sum64()))
+	return err
+}
+
+func (s *state) encodeHead(b []byte) []byte {
 	b = appendText(b, s.jobHash)
 	b = appendText(b, s.topicID)
 	b = appendText(b, s.feed)
@@ -66,32 +83,28 @@ func (s *state) encode() []byte {
 			b = binary.AppendVarint(b, n)
 		}
 	}
-	b = s.table.encode(b)
-	return binary.LittleEndian.AppendUint64(b, crc64.Checksum(b, crcTable))
+	return binary.AppendUvarint(b, uint64(len(s.table.cells)))
 }
 
-func (t *table) encode(b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(len(t.cells)))
-	for _, c := range t.cells {
-		b = appendText(b, c.stat.Name)
-		b = appendText(b, t.plan.windows[c.stat.windows[c.window]].Name)
-		for _, text := range t.keyText(c) {
-			b = appendText(b, text)
-		}
-		for _, n := range []int64{c.start, c.end, c.version, c.late} {
-			b = binary.AppendVarint(b, n)
-		}
-		for i, m := range c.stat.Measures {
-			switch m.Kind {
-			case liushui.Count:
-				b = binary.AppendVarint(b, c.counts[c.stat.slots[i]])
-			case liushui.Distinct:
-				b = appendBlob(b, c.sketches[c.stat.slots[i]].bytes())
-			default:
-				sum := c.sums[c.stat.slots[i]]
-				b = binary.AppendVarint(b, sum.Hi)
-				b = binary.AppendUvarint(b, sum.Lo)
-			}
+func (t *table) encodeCell(b []byte, c *cell) []byte {
+	b = appendText(b, c.stat.Name)
+	b = appendText(b, t.plan.windows[c.stat.windows[c.window]].Name)
+	for _, text := range t.keyText(c) {
+		b = appendText(b, text)
+	}
+	for _, n := range []int64{c.start, c.end, c.version, c.late} {
+		b = binary.AppendVarint(b, n)
+	}
+	for i, m := range c.stat.Measures {
+		switch m.Kind {
+		case liushui.Count:
+			b = binary.AppendVarint(b, c.counts[c.stat.slots[i]])
+		case liushui.Distinct:
+			b = appendBlob(b, c.sketches[c.stat.slots[i]].bytes())
+		default:
+			sum := c.sums[c.stat.slots[i]]
+			b = binary.AppendVarint(b, sum.Hi)
+			b = binary.AppendUvarint(b, sum.Lo)
 		}
 	}
 	return b
@@ -207,7 +220,7 @@ func (c *cell) decodeValues(r *reader) (err error) {
 // what the two newest do not need.
 func writeCheckpoint(dir string, s *state) error {
 	path := checkpointPath(dir, s.number)
-	if err := writeAt(path+".new", s.encode(), 0); err != nil {
+	if err := writeAt(path+".new", 0, s.encode); err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
 	}
 	if err := os.Rename(path+".new", path); err != nil {

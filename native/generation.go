@@ -28,13 +28,14 @@ type jobLog struct {
 // the other job's engine has stopped or fallen silent. What was kept of another
 // generation is forgotten.
 func (e *Engine) chooseGeneration(ctx context.Context, kept **restored) error {
+	asked := time.Now()
 	reader, err := e.c.ResultsLog(ctx)
 	if err != nil {
 		return fmt.Errorf("open the results for their job records: %w", err)
 	}
 	defer reader.Close()
 	var log jobLog
-	if err := log.readOn(ctx, reader); err != nil {
+	if err := log.readOn(ctx, reader, func() bool { return log.atEnd(reader, asked) }); err != nil {
 		return err
 	}
 	hash := e.c.Job.Hash()
@@ -49,7 +50,8 @@ func (e *Engine) chooseGeneration(ctx context.Context, kept **restored) error {
 		if err := e.c.Results.Flush(ctx); err != nil {
 			return fmt.Errorf("send the job record: %w", err)
 		}
-		if err := log.readOn(ctx, reader); err != nil {
+		sent := func() bool { return log.newest.Generation >= e.generation }
+		if err := log.readOn(ctx, reader, sent); err != nil {
 			return err
 		}
 	}
@@ -88,14 +90,9 @@ func (e *Engine) awaitOther(ctx context.Context, reader liushui.Reader, log *job
 	return nil
 }
 
-// readOn reads up to the end that the topic had when asked.
-func (l *jobLog) readOn(ctx context.Context, reader liushui.Reader) error {
-	asked := time.Now()
-	for {
-		ends := reader.Ends()
-		if len(ends) > 0 && !ends[0].Asked.Before(asked) && max(l.offset, ends[0].Start) >= ends[0].End {
-			return nil
-		}
+// readOn reads until done says so.
+func (l *jobLog) readOn(ctx context.Context, reader liushui.Reader, done func() bool) error {
+	for !done() {
 		within, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 		err := l.poll(within, reader)
 		cancel()
@@ -103,6 +100,13 @@ func (l *jobLog) readOn(ctx context.Context, reader liushui.Reader) error {
 			return fmt.Errorf("read job records: %w", err)
 		}
 	}
+	return nil
+}
+
+// atEnd reports whether all is read that the topic held at a time.
+func (l *jobLog) atEnd(reader liushui.Reader, since time.Time) bool {
+	ends := reader.Ends()
+	return len(ends) > 0 && !ends[0].Asked.Before(since) && max(l.offset, ends[0].Start) >= ends[0].End
 }
 
 func (l *jobLog) poll(ctx context.Context, reader liushui.Reader) error {

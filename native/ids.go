@@ -13,11 +13,13 @@ import (
 // 0.68: 19 to 24 bytes an id.
 type idSet struct {
 	shards  [256]shard
-	added   []idEntry // since the last checkpoint
-	touched uint64    // keeps the compiler from leaving touch out
+	added   [][]idEntry // since the last checkpoint, in blocks: a slice that grows would be copied again and again
+	touched uint64      // keeps the compiler from leaving touch out
 }
 
 type idEntry struct{ hash, rest uint64 } // rest: 22 bits of hash, 42 of time
+
+const addedBlock = 8192
 
 const (
 	timeBits = 42
@@ -42,7 +44,11 @@ func (s *idSet) add(e idEntry, tooLate int64) bool {
 	if !s.insert(e, tooLate) {
 		return false
 	}
-	s.added = append(s.added, e)
+	if n := len(s.added); n == 0 || len(s.added[n-1]) == addedBlock {
+		s.added = append(s.added, make([]idEntry, 0, addedBlock))
+	}
+	last := &s.added[len(s.added)-1]
+	*last = append(*last, e)
 	return true
 }
 

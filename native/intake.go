@@ -9,8 +9,8 @@ import (
 
 // Bounds on what is fetched ahead of judging, a partition.
 const (
-	holdBytes  = 6 << 20
-	releaseAt  = 2 << 20
+	holdBytes  = 3 << 20
+	releaseAt  = 1 << 20
 	batchLimit = 8192 // records of a partition in one batch
 )
 
@@ -34,7 +34,7 @@ type queue struct {
 
 // startIntake fetches until ctx is done; wait for done then.
 func startIntake(ctx context.Context, reader liushui.Reader) *intake {
-	in := &intake{reader: reader, fetched: make(chan []liushui.Fetch, 2), failed: make(chan error, 1),
+	in := &intake{reader: reader, fetched: make(chan []liushui.Fetch, 1), failed: make(chan error, 1),
 		queues: map[int32]*queue{}, done: make(chan struct{})}
 	go func() {
 		defer close(in.done)

@@ -187,7 +187,7 @@ func (e *Engine) checkpoint(ctx context.Context) error {
 		err = e.journal.close()
 	}
 	e.journal, e.number, e.segments = next, s.number, s.segments
-	e.ids.added = e.ids.added[:0]
+	e.ids.added = nil
 	e.settled = e.marks.watermark
 	e.sinceCheckpoint, e.checkpointed = 0, now
 	e.older, e.newest = e.newest, offsetsOf(s.partitions)

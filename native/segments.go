@@ -31,7 +31,7 @@ func segmentPath(dir string, number int64) string {
 
 // appendIDs writes ids behind the last segment, or into a new one, synced, and
 // returns the list with it.
-func appendIDs(dir string, list []segment, ids []idEntry, span int64) ([]segment, error) {
+func appendIDs(dir string, list []segment, ids [][]idEntry, span int64) ([]segment, error) {
 	if len(ids) == 0 {
 		return list, nil
 	}
@@ -44,29 +44,44 @@ func appendIDs(dir string, list []segment, ids []idEntry, span int64) ([]segment
 		list = append(list, segment{number: number, newest: none, oldest: -none})
 	}
 	s := &list[len(list)-1]
-	b := make([]byte, 0, len(ids)*16)
+	at := s.size
+	err := writeAt(segmentPath(dir, s.number), at, func(w io.Writer) error {
+		var b []byte
+		for _, block := range ids {
+			b = s.encode(b[:0], block)
+			if _, err := w.Write(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write ids: %w", err)
+	}
+	return list, nil
+}
+
+// encode appends ids as they stand in the segment, which they now belong to.
+func (s *segment) encode(b []byte, ids []idEntry) []byte {
 	for _, id := range ids {
 		b = binary.LittleEndian.AppendUint64(b, id.hash)
 		b = binary.LittleEndian.AppendUint64(b, id.rest)
 		s.newest = max(s.newest, id.time())
 		s.oldest = min(s.oldest, id.time())
 	}
-	if err := writeAt(segmentPath(dir, s.number), b, s.size); err != nil {
-		return nil, fmt.Errorf("write ids: %w", err)
-	}
 	s.sum = crc32.Update(s.sum, castagnoli, b)
 	s.size += int64(len(b))
-	return list, nil
+	return b
 }
 
-// writeAt writes b at an offset, cuts what stands behind it, and syncs.
-func writeAt(path string, b []byte, at int64) error {
+// writeAt cuts a file at an offset, writes from there on, and syncs.
+func writeAt(path string, at int64, write func(io.Writer) error) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
 	if err = file.Truncate(at); err == nil {
-		if _, err = file.WriteAt(b, at); err == nil {
+		if err = write(io.NewOffsetWriter(file, at)); err == nil {
 			err = file.Sync()
 		}
 	}
