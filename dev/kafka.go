@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 )
 
 // Releases of Apache Kafka.
@@ -213,7 +214,15 @@ func (k *KafkaServer) startZooKeeper() (err error) {
 func writeProperties(dir string, settings map[string]string) (path string, err error) {
 	var text strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(settings)) {
-		fmt.Fprintf(&text, "%s=%s\n", key, strings.ReplaceAll(settings[key], `\`, `\\`))
+		fmt.Fprintf(&text, "%s=", key)
+		for _, unit := range utf16.Encode([]rune(settings[key])) { // Java reads the file as Latin 1
+			if unit == '\\' || unit > '~' {
+				fmt.Fprintf(&text, `\u%04x`, unit)
+			} else {
+				text.WriteByte(byte(unit))
+			}
+		}
+		text.WriteByte('\n')
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
