@@ -33,8 +33,9 @@ var boundaries = map[string]boundary{
 	"native":      {wraps: []string{"github.com/apache/datasketches-go", "github.com/zeebo/xxh3", "github.com/twmb/murmur3"}, not: []string{"net"}},
 	"store":       {wraps: []string{"database/sql", "github.com/go-sql-driver/mysql", "modernc.org/sqlite"}, words: []string{"Event"}},
 	"wall":        {wraps: []string{"net/http", "github.com/VictoriaMetrics/metrics"}},
-	"cmd/liushui": {wraps: []string{"github.com/spf13", "golang.org/x/term", "golang.org/x/sync", "golang.org/x/sys"}, parts: []string{"source", "kafka", "native", "store", "wall"}},
-	"enginetest":  {wraps: []string{"github.com/apache/datasketches-go", "github.com/google/go-cmp"}, not: []string{"net"}},
+	"cmd/liushui": {wraps: []string{"github.com/spf13", "golang.org/x/term", "golang.org/x/sync", "golang.org/x/sys"}, parts: []string{"source", "kafka", "native", "store", "wall", "reconcile"}},
+	"reconcile":   {wraps: []string{"github.com/apache/datasketches-go"}, not: []string{"net"}},
+	"enginetest":  {wraps: []string{"github.com/google/go-cmp"}, parts: []string{"reconcile"}, not: []string{"net"}},
 	"dev":         {free: true},
 	"bench":       {free: true},
 }

@@ -12,6 +12,32 @@ import (
 	"liushui"
 )
 
+const testJob = `
+job: test
+zone: Asia/Shanghai
+currency: CNY
+lateness: 10s
+corrections: 1m
+statistics:
+  sales:
+    windows: [1s, 1d]
+    by: [province]
+    measures:
+      orders: {compute: count, where: {type: order}}
+      paid: {compute: sum amount, where: {type: pay}}
+      pieces: {compute: sum quantity, where: {type: pay}}
+      buyers: {compute: distinct user, where: {type: pay}}
+`
+
+func parse(t testing.TB, text string) *liushui.Job {
+	t.Helper()
+	job, err := liushui.ParseJob(t.Name(), text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return job
+}
+
 func records(values ...string) []liushui.Record {
 	var all []liushui.Record
 	for i, value := range values {
@@ -34,7 +60,7 @@ func TestBatch(t *testing.T) {
 		`hello`,
 		`{"id":"7","type":"pay","time":1580486399999,"user":""}`,
 	)
-	table, account := Batch(job, in, Options{Late: map[Place]bool{{0, 6}: true}})
+	table, account := Batch(job, in, Options{Late: map[Place]bool{{Partition: 0, Offset: 6}: true}})
 	wantAccount := liushui.Account{Read: 10, Counted: 4, Duplicate: 2, Late: 1, Bad: 2, Ignored: 1}
 	if account != wantAccount || !account.Balanced() {
 		t.Errorf("account %+v, want %+v", account, wantAccount)

@@ -1,7 +1,4 @@
 // Package enginetest is what any engine must pass: scripts in readable text
-// files, an oracle that computes a job in the plainest way, random events, and
-// topics in memory that all of it runs on.
-//
-// It shares no code with an engine, on purpose: it decodes with encoding/json,
-// sums with math/big, and keeps everything in maps.
+// files, random events, and topics in memory that all of it runs on. Its oracle
+// is the computation of the package reconcile, which shares no code with an engine.
 package enginetest

@@ -176,7 +176,7 @@ func (p *player) clockTime(t int64) string {
 	if t == 0 {
 		return "none"
 	}
-	at := newCalendar(p.line.Job.Zone).at(t)
+	at := time.UnixMilli(t).In(p.line.Job.Zone)
 	if at.Format("2006-01-02") == p.date {
 		return at.Format("15:04:05.999")
 	}

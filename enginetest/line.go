@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"liushui"
+	"liushui/reconcile"
 )
 
 // Line is what an engine is started on.
@@ -57,7 +58,7 @@ func (s *stage) newDir() string {
 }
 
 func (s *stage) send(partition int32, r liushui.Record) {
-	s.sent = append(s.sent, Place{partition, s.line.Events.Append(partition, r)})
+	s.sent = append(s.sent, Place{Partition: partition, Offset: s.line.Events.Append(partition, r)})
 }
 
 func (s *stage) start() error {
@@ -236,9 +237,9 @@ func (s *stage) differences() ([]string, error) {
 // diffNewest compares what the progress record says of time with the newest accepted events.
 func (s *stage) diffNewest(p *liushui.Progress, events []liushui.Record) (lines []string) {
 	newest := map[int32]int64{}
-	judge(s.line.Job, events, Options{}, func(r liushui.Record, e *event, v Verdict) {
+	judge(Options{}.computation(s.line.Job), events, func(r liushui.Record, e *reconcile.Event, v Verdict) {
 		if v != Bad {
-			newest[r.Partition] = max(newest[r.Partition], e.time)
+			newest[r.Partition] = max(newest[r.Partition], e.Time)
 		}
 	})
 	all := int64(0)

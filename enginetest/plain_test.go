@@ -6,13 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"liushui"
+	"liushui/reconcile"
 )
 
 // plain is an engine in the plainest form: it keeps nothing but a journal and
@@ -23,14 +23,13 @@ type plain struct {
 	line  *Line
 
 	generation  int64
-	calendar    *calendar
 	offsets     map[int32]int64
 	newest      map[int32]int64 // accepted event time by partition
 	passed      map[int32]int64 // the same, or what the clock let the partition pass
 	history     []reading
 	watermark   int64
 	seen        map[string]bool
-	cells       map[string]*cell
+	cells       *reconcile.Cells
 	late        map[string]int64 // by cell
 	sentVersion map[string]int64
 	account     liushui.Account
@@ -58,8 +57,8 @@ type entry struct {
 
 func plainEngine(fault string) Engine {
 	return func(ctx context.Context, l *Line) error {
-		p := &plain{fault: fault, line: l, calendar: newCalendar(l.Job.Zone), offsets: map[int32]int64{}, newest: map[int32]int64{},
-			passed: map[int32]int64{}, seen: map[string]bool{}, cells: map[string]*cell{}, late: map[string]int64{}, sentVersion: map[string]int64{}}
+		p := &plain{fault: fault, line: l, offsets: map[int32]int64{}, newest: map[int32]int64{},
+			passed: map[int32]int64{}, seen: map[string]bool{}, late: map[string]int64{}, sentVersion: map[string]int64{}}
 		return p.run(ctx)
 	}
 }
@@ -160,8 +159,8 @@ func (p *plain) findComplete() {
 	for partition := range p.line.Events.Ends() {
 		for i, r := range p.line.Events.Records(partition) {
 			cut = cut || i == 0 && r.Offset > 0
-			if e, err := decode(r.Value, namedBy(p.line.Job)); err == nil {
-				latest = max(latest, e.time)
+			if e, err := reconcile.Decode(r.Value, reconcile.FieldsOf(p.line.Job)); err == nil {
+				latest = max(latest, e.Time)
 				break
 			}
 		}
@@ -223,8 +222,8 @@ func (p *plain) take(e entry, fetches []liushui.Fetch) {
 func (p *plain) judge(r liushui.Record) {
 	p.account.Read++
 	p.feed, p.judged = r.Feed, max(p.judged, r.Time)
-	e, err := decode(r.Value, namedBy(p.line.Job))
-	if err == nil && ahead(e, r, 5*time.Minute) {
+	e, err := reconcile.Decode(r.Value, reconcile.FieldsOf(p.line.Job))
+	if err == nil && reconcile.Ahead(e, &r, 5*time.Minute) {
 		err = fmt.Errorf("ahead of the clock")
 	}
 	if err != nil {
@@ -232,43 +231,46 @@ func (p *plain) judge(r liushui.Record) {
 		p.park(r, "bad", err.Error())
 		return
 	}
-	p.newest[r.Partition] = max(p.newest[r.Partition], e.time)
-	p.passed[r.Partition] = max(p.passed[r.Partition], e.time)
+	p.newest[r.Partition] = max(p.newest[r.Partition], e.Time)
+	p.passed[r.Partition] = max(p.passed[r.Partition], e.Time)
 	switch {
-	case e.time <= p.watermark-p.line.Job.Corrections.Milliseconds() && p.fault != "counts what is too late":
+	case e.Time <= p.watermark-p.line.Job.Corrections.Milliseconds() && p.fault != "counts what is too late":
 		p.account.Late++
 		p.park(r, "late", "behind the watermark")
-	case p.seen[e.id] && p.fault != "counts duplicates":
+	case p.seen[e.ID] && p.fault != "counts duplicates":
 		p.account.Duplicate++
-	case !counts(p.line.Job, e):
-		p.seen[e.id] = true
+	case !reconcile.Counts(p.line.Job, e):
+		p.seen[e.ID] = true
 		p.account.Ignored++
-	case p.fault == "drops what is behind the watermark" && e.time < p.watermark:
+	case p.fault == "drops what is behind the watermark" && e.Time < p.watermark:
 		p.account.Ignored++
 	default:
-		p.seen[e.id] = true
+		p.seen[e.ID] = true
 		p.account.Counted++
 		p.fold(e)
 	}
 }
 
-func (p *plain) fold(e *event) {
-	before := map[string]int64{}
-	for name, c := range p.cells {
-		before[name] = c.version
+func (p *plain) fold(e *reconcile.Event) {
+	if p.cells == nil {
+		calendar := reconcile.NewCalendar(p.line.Job.Zone)
+		if p.fault == "has days of UTC" {
+			calendar = reconcile.NewCalendar(time.UTC)
+		}
+		p.cells = reconcile.NewCells(calendar, reconcile.Scope{From: p.complete})
 	}
-	calendar := p.calendar
-	if p.fault == "has days of UTC" {
-		calendar = newCalendar(time.UTC)
+	before := map[string]int64{}
+	for name, c := range p.cells.All() {
+		before[name] = c.Version
 	}
 	corrected := false
 	for _, s := range p.line.Job.Statistics {
-		if folds(s, e) {
-			fold(p.cells, calendar, s, e, p.complete)
+		if reconcile.Folds(s, e) {
+			must(p.cells.Fold(s, e))
 		}
 	}
-	for name, c := range p.cells {
-		if c.version != before[name] && c.end <= p.watermark {
+	for name, c := range p.cells.All() {
+		if c.Version != before[name] && c.End <= p.watermark {
 			p.late[name]++
 			corrected = true
 		}
@@ -276,6 +278,20 @@ func (p *plain) fold(e *event) {
 	if corrected {
 		p.corrected++
 	}
+}
+
+// results are those of all cells, by cell.
+func (p *plain) results() map[string]*liushui.Result {
+	all := map[string]*liushui.Result{}
+	if p.cells == nil {
+		return all
+	}
+	for name, c := range p.cells.All() {
+		r, err := c.Result()
+		must(err)
+		all[name] = r
+	}
+	return all
 }
 
 func (p *plain) park(r liushui.Record, reason, detail string) {
@@ -332,18 +348,17 @@ func (p *plain) least() int64 {
 // send sends the cells that changed.
 func (p *plain) send(ctx context.Context) error {
 	var records []liushui.Record
-	for name, c := range p.cells {
-		if p.sentVersion[name] == c.version {
+	for name, r := range p.results() {
+		if p.sentVersion[name] == r.Version {
 			continue
 		}
-		p.sentVersion[name] = c.version
-		r := c.result()
+		p.sentVersion[name] = r.Version
 		r.Late, r.Generation, r.Engine = p.late[name], p.generation, "plain"
 		if p.fault == "rounds" {
 			r.Values[len(r.Values)-1].N /= 100
 			r.Values[len(r.Values)-1].N *= 100
 		}
-		records = append(records, liushui.Record{Key: r.AppendKey(nil), Value: r.AppendValue(nil, c.statistic)})
+		records = append(records, liushui.Record{Key: r.AppendKey(nil), Value: r.AppendValue(nil, p.line.Job.Statistic(r.Statistic))})
 	}
 	if err := p.out.Write(ctx, records, nil); err != nil {
 		return err
@@ -364,8 +379,8 @@ func (p *plain) progress(ctx context.Context, stopped bool) error {
 	if p.fault == "loses count" && p.account.Read > 3 {
 		progress.Account.Counted--
 	}
-	for _, c := range p.cells {
-		if slices.ContainsFunc(c.sums, func(n *big.Int) bool { return !n.IsInt64() }) {
+	for _, r := range p.results() {
+		if slices.ContainsFunc(r.Values, func(v liushui.Value) bool { return v.Null }) {
 			progress.TooLarge++
 		}
 	}

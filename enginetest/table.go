@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/apache/datasketches-go/hll"
 	"github.com/google/go-cmp/cmp"
 
 	"liushui"
+	"liushui/reconcile"
 )
 
 // Table is a job's results, the standing one of each cell, by cell.
@@ -99,8 +99,8 @@ func Diff(a, b Table) []string {
 		case x.End != y.End || x.Version != y.Version || !slices.Equal(x.Values, y.Values):
 			lines = append(lines, fmt.Sprintf("%s: got %s, want %s", name, show(&y), show(&x)))
 		default:
-			if fault := diffSketches(x.Sketches, y.Sketches); fault != "" {
-				lines = append(lines, name+": "+fault)
+			if err := reconcile.DiffSketches(x.Sketches, y.Sketches); err != nil {
+				lines = append(lines, name+": "+err.Error())
 			}
 		}
 	}
@@ -117,54 +117,4 @@ func show(r *liushui.Result) string {
 		}
 	}
 	return fmt.Sprintf("[%s] version %d end %d", strings.Join(values, " "), r.Version, r.End)
-}
-
-// diffSketches compares what the sketches stand for: alone and merged they must
-// give one estimate. Their bytes may differ with the order of events.
-func diffSketches(a, b map[string][]byte) string {
-	if !slices.Equal(slices.Sorted(maps.Keys(a)), slices.Sorted(maps.Keys(b))) {
-		return fmt.Sprintf("sketches of %q, want %q", slices.Sorted(maps.Keys(b)), slices.Sorted(maps.Keys(a)))
-	}
-	for name := range a {
-		want, err := mergedEstimate(a[name])
-		if err != nil {
-			return fmt.Sprintf("sketch %s: the oracle's: %v", name, err)
-		}
-		alone, err := mergedEstimate(b[name])
-		if err != nil {
-			return fmt.Sprintf("sketch %s: %v", name, err)
-		}
-		both, err := mergedEstimate(a[name], b[name])
-		if err != nil {
-			return fmt.Sprintf("sketch %s: merge: %v", name, err)
-		}
-		if alone != want || both != want {
-			return fmt.Sprintf("sketch %s: estimate %d, merged %d; want %d", name, alone, both, want)
-		}
-	}
-	return ""
-}
-
-func mergedEstimate(images ...[]byte) (int64, error) {
-	union, err := hll.NewUnion(12)
-	if err != nil {
-		return 0, err
-	}
-	for _, image := range images {
-		sketch, err := hll.NewHllSketchFromSlice(image, true)
-		if err != nil {
-			return 0, err
-		}
-		if k := sketch.GetLgConfigK(); k != 12 {
-			return 0, fmt.Errorf("lgK is %d", k)
-		}
-		if err := union.UpdateSketch(sketch); err != nil {
-			return 0, err
-		}
-	}
-	merged, err := union.GetResult(hll.TgtHllTypeHll8)
-	if err != nil {
-		return 0, err
-	}
-	return estimate(merged), nil
 }

@@ -103,7 +103,7 @@ func TestDeadLetters(t *testing.T) {
 	sound := letter(`["category",1,7]`, "x", all("bad", "5")...)
 	older := letter(`["category",1,7]`, "x", all("late", "4")...)
 	got, err := deadLetters([]liushui.Record{older, sound, sound}, 5)
-	if err != nil || len(got) != 1 || !got.places("bad")[Place{1, 7}] || len(got.places("late")) != 0 {
+	if err != nil || len(got) != 1 || !got.places("bad")[Place{Partition: 1, Offset: 7}] || len(got.places("late")) != 0 {
 		t.Errorf("%v %v", got, err)
 	}
 	for name, r := range map[string]liushui.Record{

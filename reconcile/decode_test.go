@@ -1,4 +1,4 @@
-package enginetest
+package reconcile
 
 import (
 	"fmt"
@@ -35,7 +35,7 @@ func parse(t testing.TB, text string) *liushui.Job {
 }
 
 func TestDecode(t *testing.T) {
-	n := namedBy(parse(t, testJob))
+	n := FieldsOf(parse(t, testJob))
 	with := func(fields string) string { return `{"id":"a","type":"pay","time":1580486400000` + fields + `}` }
 	nested := func(levels int) string {
 		return with(`,"x":` + strings.Repeat("[", levels-1) + strings.Repeat("]", levels-1))
@@ -130,14 +130,14 @@ func TestDecode(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			got := ""
-			if e, err := decode([]byte(test.value), n); err == nil {
+			if e, err := Decode([]byte(test.value), n); err == nil {
 				show := func(name string) string {
-					if v := e.sums[name]; v != nil {
-						return v.String()
+					if v, found := e.Sums[name]; found {
+						return fmt.Sprint(v)
 					}
 					return "-"
 				}
-				got = fmt.Sprintf("%s %d %s %s %s %s", e.id, e.time, e.fields["province"], e.fields["user"], show("amount"), show("quantity"))
+				got = fmt.Sprintf("%s %d %s %s %s %s", e.ID, e.Time, e.Fields["province"], e.Fields["user"], show("amount"), show("quantity"))
 			}
 			if got != test.want {
 				t.Errorf("%.200s\n got %q\nwant %q", test.value, got, test.want)
@@ -156,10 +156,10 @@ corrections: 1m
 statistics: {events: {windows: [1s], measures: {events: {compute: count, where: {channel: app}}}}}
 `)
 	value := `{"id":"a","type":"pay","time":1580486400000,"amount":-1,"quantity":"x","user":5,"channel":"app"}`
-	if _, err := decode([]byte(value), namedBy(job)); err != nil {
+	if _, err := Decode([]byte(value), FieldsOf(job)); err != nil {
 		t.Errorf("nothing sums amount or quantity: %v", err)
 	}
-	if _, err := decode([]byte(strings.Replace(value, `"app"`, `1`, 1)), namedBy(job)); err == nil {
+	if _, err := Decode([]byte(strings.Replace(value, `"app"`, `1`, 1)), FieldsOf(job)); err == nil {
 		t.Error("a condition names channel, a number there must be bad")
 	}
 }

@@ -1,4 +1,4 @@
-package enginetest
+package reconcile
 
 import (
 	"math/rand/v2"
@@ -37,17 +37,17 @@ func TestCalendarsAgree(t *testing.T) {
 			for range 20 {
 				times = append(times, liushui.MinTime+random.Int64N(27*365*day))
 			}
-			oracle, root := newCalendar(zone), liushui.NewCalendar(zone)
+			oracle, root := NewCalendar(zone), liushui.NewCalendar(zone)
 			for _, window := range []string{"1s", "30s", "1m", "15m", "1h", "6h", "12h", "1d"} {
 				w, err := liushui.ParseWindow(window)
 				if err != nil {
 					t.Fatal(err)
 				}
 				for _, at := range times {
-					start, end := oracle.span(w, at)
+					start, end := oracle.Span(w, at)
 					rootStart, rootEnd := root.Span(w, at)
 					if start != rootStart || end != rootEnd || at < start || at >= end {
-						t.Fatalf("%s at %s: oracle %s – %s, root %s – %s", window, oracle.at(at), oracle.at(start), oracle.at(end), oracle.at(rootStart), oracle.at(rootEnd))
+						t.Fatalf("%s at %s: oracle %s – %s, root %s – %s", window, oracle.At(at), oracle.At(start), oracle.At(end), oracle.At(rootStart), oracle.At(rootEnd))
 					}
 				}
 			}
