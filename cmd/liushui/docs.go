@@ -30,7 +30,11 @@ func writeReference(w io.Writer, root *cobra.Command) {
 	fmt.Fprintf(w, "# Commands\n\nGenerated from the program by `make docs`. `liushui COMMAND --help` says the same.\n\n")
 	fmt.Fprintf(w, "Every flag also reads an environment variable: `--exit-when-done` is `LIUSHUI_EXIT_WHEN_DONE`. A flag wins over its variable.\n")
 	fmt.Fprintf(w, "Exit codes: 0 fine, 1 failure, 2 something for you to mend (a flag, a file, an address). Every command takes `--log-format text|json`.\n")
-	for _, c := range root.Commands() {
+	writeCommands(w, root)
+}
+
+func writeCommands(w io.Writer, above *cobra.Command) {
+	for _, c := range above.Commands() {
 		if c.Hidden || c.Name() == "help" || c.Name() == "completion" {
 			continue
 		}
@@ -40,6 +44,7 @@ func writeReference(w io.Writer, root *cobra.Command) {
 			fmt.Fprintf(w, "Examples:\n\n%s\n\n", indent(c.Example, "  "))
 		}
 		writeFlags(w, c)
+		writeCommands(w, c)
 	}
 }
 

@@ -9,20 +9,20 @@ import (
 )
 
 // commandNames are all that `liushui --help` lists.
-var commandNames = []string{"up", "broker", "produce", "process", "store", "serve", "query", "check", "version"}
+var commandNames = []string{"up", "broker", "produce", "process", "store", "serve", "query", "check", "deadletters list", "deadletters show", "deadletters replay", "version"}
 
 func TestHelp(t *testing.T) {
 	r := command(t, "--help")
 	golden(t, "help/liushui.txt", r.out)
 	for _, name := range commandNames {
-		r := command(t, name, "--help")
+		r := command(t, append(strings.Fields(name), "--help")...)
 		if r.code != exitFine || r.errOut != "" {
 			t.Errorf("liushui %s --help exits with %d and says %q", name, r.code, r.errOut)
 		}
 		if !strings.Contains(r.out, "Examples:\n  liushui "+name) {
 			t.Errorf("liushui %s --help shows no example", name)
 		}
-		golden(t, "help/"+name+".txt", r.out)
+		golden(t, "help/"+strings.ReplaceAll(name, " ", "-")+".txt", r.out)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -36,6 +37,12 @@ func TestMain(m *testing.M) {
 // process is the program as a process of its own.
 func process(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
+	return processWith(t, nil, args...)
+}
+
+// processWith is process with something to read.
+func processWith(t *testing.T, stdin io.Reader, args ...string) (*exec.Cmd, *bytes.Buffer) {
+	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +50,7 @@ func process(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	said := &bytes.Buffer{}
 	cmd := exec.Command(program, args...)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
-	cmd.Stdout, cmd.Stderr = said, said
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, said, said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

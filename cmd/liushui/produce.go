@@ -202,31 +202,26 @@ const jobTail = 200_000
 
 // newestJob is the job that the results name, or nil where none is found.
 func (p *program) newestJob(ctx context.Context, client *kafka.Client, topic string) *liushui.Job {
-	ends, err := client.Ends(ctx, topic)
-	if err != nil || len(ends) != 1 || ends[0].Start == ends[0].End {
-		return nil
-	}
-	from := max(ends[0].Start, ends[0].End-jobTail)
-	reader, err := client.Reader(ctx, topic, kafka.From{Offsets: map[int32]int64{0: from}})
+	standing, err := newestStanding(ctx, client, topic)
 	if err != nil {
 		return nil
 	}
-	defer reader.Close()
-	var standing liushui.Standing
-	for next := from; next < ends[0].End; {
-		fetches, err := reader.Poll(ctx)
-		if err != nil {
-			return nil
-		}
-		for _, f := range fetches {
-			for i := range f.Records {
-				next = f.Records[i].Offset + 1
-				if liushui.KindOf(f.Records[i].Key) == liushui.KindJob && standing.Observe(liushui.KindJob, f.Records[i].Value) != nil {
-					return nil
-				}
-			}
-		}
-	}
 	_, job := standing.Current()
 	return job
+}
+
+// newestStanding is what the newest job and progress records say.
+func newestStanding(ctx context.Context, client *kafka.Client, topic string) (*liushui.Standing, error) {
+	ends, err := tail(ctx, client, topic, jobTail)
+	if err != nil {
+		return nil, err
+	}
+	standing := &liushui.Standing{}
+	err = scan(ctx, client, topic, ends, nil, func(r *liushui.Record) error {
+		if kind := liushui.KindOf(r.Key); kind != liushui.KindResult {
+			return standing.Observe(kind, r.Value)
+		}
+		return nil
+	})
+	return standing, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 // program is what a command gets from outside, so that tests run the real one in memory.
 type program struct {
 	env    map[string]string
+	stdin  io.Reader // answers
 	stdout io.Writer // results
 	stderr *screen   // logs, progress and errors
 	log    *slog.Logger
@@ -34,7 +36,7 @@ const (
 // run executes one command line and returns its exit code. When ctx is done the
 // command stops cleanly, which is no failure.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	p := &program{env: map[string]string{}, stdout: stdout, stderr: newScreen(stderr)}
+	p := &program{env: map[string]string{}, stdin: os.Stdin, stdout: stdout, stderr: newScreen(stderr)}
 	for _, e := range environ {
 		name, value, _ := strings.Cut(e, "=")
 		p.env[name] = value
@@ -123,7 +125,7 @@ Every flag also reads an environment variable: --exit-when-done is LIUSHUI_EXIT_
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", " | plainFlags"))
 	root.AddCommand(p.upCommand(), p.brokerCommand(), p.produceCommand(), p.processCommand(), p.storeCommand(),
-		p.serveCommand(), p.queryCommand(), p.checkCommand(), p.versionCommand(), p.docsCommand())
+		p.serveCommand(), p.queryCommand(), p.checkCommand(), p.deadLettersCommand(), p.versionCommand(), p.docsCommand())
 	return root
 }
 

@@ -118,36 +118,15 @@ const newestTail = 1000
 // empty. Neither progress records nor resume points know it after a kill: both
 // are behind what was sent.
 func newestEvent(ctx context.Context, client *kafka.Client, topic string) (newest int64, err error) {
-	ends, err := client.Ends(ctx, topic)
+	ends, err := tail(ctx, client, topic, newestTail)
 	if err != nil {
 		return 0, err
 	}
-	from, left := map[int32]int64{}, int64(0)
-	for _, end := range ends {
-		from[end.Partition] = max(end.Start, end.End-newestTail)
-		left += end.End - from[end.Partition]
-	}
-	if left == 0 {
-		return 0, nil
-	}
-	reader, err := client.Reader(ctx, topic, kafka.From{Offsets: from})
-	if err != nil {
-		return 0, err
-	}
-	defer reader.Close()
-	for left > 0 {
-		fetches, err := reader.Poll(ctx)
-		if err != nil {
-			return 0, err
-		}
-		for _, f := range fetches {
-			left -= int64(len(f.Records))
-			for i := range f.Records {
-				newest = max(newest, timeOf(&f.Records[i]))
-			}
-		}
-	}
-	return newest, nil
+	err = scan(ctx, client, topic, ends, nil, func(r *liushui.Record) error {
+		newest = max(newest, timeOf(r))
+		return nil
+	})
+	return newest, err
 }
 
 // timeOf is the time of a record's event, 0 where there is none that can be
