@@ -13,7 +13,7 @@ const (
 )
 
 // Record is bytes in Kafka. On reading, Key and Value stay valid for as long as
-// they are held, and nobody may change them.
+// they are held, or until their Fetch is done; nobody may change them.
 type Record struct {
 	Partition int32 // chosen by the key on writing
 	Offset    int64 // set on reading
@@ -34,6 +34,9 @@ type Header struct {
 type Fetch struct {
 	Partition int32
 	Records   []Record
+	// Done, where not nil, may be called, once, when nothing of Records is used any
+	// more, their bytes included: the memory is then used for other records.
+	Done func()
 }
 
 // PartitionEnd is what is known of a partition's extent. At Asked, the clock

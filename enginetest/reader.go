@@ -1,10 +1,12 @@
 package enginetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -84,10 +86,31 @@ func (r *reader) fetch() (fetches []liushui.Fetch, changed <-chan struct{}, err 
 			continue
 		}
 		end := min(next+int64(t.batch), p.end())
-		fetches = append(fetches, liushui.Fetch{Partition: number, Records: p.records[next-p.start : end-p.start : end-p.start]})
+		records := lend(p.records[next-p.start : end-p.start])
+		fetches = append(fetches, liushui.Fetch{Partition: number, Records: records, Done: func() { spoil(records) }})
 		r.next[number] = end
 	}
 	return fetches, t.changed, nil
+}
+
+// lend copies records whole, so that spoil can show who uses them after Done.
+func lend(records []liushui.Record) []liushui.Record {
+	lent := slices.Clone(records)
+	for i := range lent {
+		lent[i].Key, lent[i].Value = bytes.Clone(lent[i].Key), bytes.Clone(lent[i].Value)
+	}
+	return lent
+}
+
+func spoil(records []liushui.Record) {
+	for i := range records {
+		for _, b := range [][]byte{records[i].Key, records[i].Value} {
+			for j := range b {
+				b[j] = '#'
+			}
+		}
+		records[i] = liushui.Record{}
+	}
 }
 
 // check tells whether a client of a life is still connected.

@@ -34,10 +34,11 @@ type decoder struct {
 func (d *decoder) close() { d.unpacker.close() }
 
 // partition decodes the batches of one partition from an offset on, and
-// returns the offset after them. Keys and values point into raw, or into what
-// was unpacked from it.
-func (d *decoder) partition(number int32, from int64, raw []byte) (records []liushui.Record, next int64, err error) {
-	next = from
+// returns the offset after them. The records and what was unpacked for them are
+// of m; keys and values of batches that were not packed point into raw.
+func (d *decoder) partition(m *memory, number int32, from int64, raw []byte) (records []liushui.Record, next int64, err error) {
+	next, records = from, m.records[:0]
+	defer func() { m.records = records }()
 	for len(raw) > batchCRC {
 		length := 12 + int(int32(binary.BigEndian.Uint32(raw[8:])))
 		if length < batchCRC || length > len(raw) {
@@ -51,10 +52,12 @@ func (d *decoder) partition(number int32, from int64, raw []byte) (records []liu
 			return records, next, errDamaged
 		}
 		if last := lastOffset(raw); last >= next {
-			if records == nil {
-				records = make([]liushui.Record, 0, countAhead(raw))
+			if len(records) == 0 {
+				if n := countAhead(raw); n > cap(records) {
+					records = make([]liushui.Record, 0, n)
+				}
 			}
-			if records, err = d.batch(records, number, next, raw[:length]); err != nil {
+			if records, err = d.batch(m, records, number, next, raw[:length]); err != nil {
 				return records, next, fmt.Errorf("offset %d: %w", binary.BigEndian.Uint64(raw), err)
 			}
 			next = last + 1
@@ -85,7 +88,7 @@ func countAhead(raw []byte) int {
 }
 
 // batch appends the records of a batch that are not before from.
-func (d *decoder) batch(records []liushui.Record, number int32, from int64, b []byte) ([]liushui.Record, error) {
+func (d *decoder) batch(m *memory, records []liushui.Record, number int32, from int64, b []byte) ([]liushui.Record, error) {
 	if crc32.Checksum(b[batchAttributes:], castagnoli) != binary.BigEndian.Uint32(b[batchCRC:]) {
 		return records, errDamaged
 	}
@@ -96,9 +99,10 @@ func (d *decoder) batch(records []liushui.Record, number int32, from int64, b []
 	payload := b[batchRecords:]
 	if codec := kgo.CompressionCodecType(attributes & attributeCodec); codec != kgo.CodecNone {
 		var err error
-		if payload, err = d.unpacker.unpack(payload, codec); err != nil {
+		if payload, err = d.unpacker.unpack(m.room, payload, codec); err != nil {
 			return records, fmt.Errorf("unpack: %w", err)
 		}
+		m.use(payload)
 	}
 	first := int64(binary.BigEndian.Uint64(b))
 	time := int64(binary.BigEndian.Uint64(b[batchFirstTime:]))

@@ -109,7 +109,7 @@ func TestDecodingIsThatOfTheClientLibrary(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					got, gotNext, err := d.partition(3, from, raw[:len(raw)-cut])
+					got, gotNext, err := d.partition(new(memory), 3, from, raw[:len(raw)-cut])
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -138,7 +138,7 @@ func TestBatchesThatUnpackTooLargeAreRefused(t *testing.T) {
 		"java snappy claimed": seal(0, int16(kgo.CodecSnappy), 1, append(append(append(bytes.Clone(javaSnappy), 0, 0, 0, 1, 0, 0, 0, 1), 0, 0, 0, byte(len(claim))), claim...)),
 		"no such codec":       seal(0, 5, 1, []byte("x")),
 	} {
-		if records, _, err := new(decoder).partition(0, 0, raw); err == nil {
+		if records, _, err := new(decoder).partition(new(memory), 0, 0, raw); err == nil {
 			t.Errorf("%s: got %d records", name, len(records))
 		}
 	}
@@ -158,17 +158,17 @@ func TestJavaSnappy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, _, err := new(decoder).partition(3, 0, raw); err != nil || !same(want, got) {
+	if got, _, err := new(decoder).partition(new(memory), 3, 0, raw); err != nil || !same(want, got) {
 		t.Errorf("got %d records, want %d: %v", len(got), len(want), err)
 	}
-	if _, _, err := new(decoder).partition(3, 0, seal(0, int16(kgo.CodecSnappy), 300, packed[:len(packed)-5])); err == nil {
+	if _, _, err := new(decoder).partition(new(memory), 3, 0, seal(0, int16(kgo.CodecSnappy), 300, packed[:len(packed)-5])); err == nil {
 		t.Error("a block that is cut went unseen")
 	}
 }
 
 // Absent is not empty: a key that is nil and one of no bytes are told apart.
 func TestAbsentIsNotEmpty(t *testing.T) {
-	records, _, err := new(decoder).partition(0, 0, seal(0, 0, 6, some(6)))
+	records, _, err := new(decoder).partition(new(memory), 0, 0, seal(0, 0, 6, some(6)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestOldFormatsAreDecoded(t *testing.T) {
 	raw = m.AppendTo(nil)
 	binary.BigEndian.PutUint32(raw[12:], crc32.ChecksumIEEE(raw[16:]))
 	raw = append(raw, seal(42, 0, 1, some(1))...)
-	records, next, err := new(decoder).partition(3, 41, raw)
+	records, next, err := new(decoder).partition(new(memory), 3, 41, raw)
 	if err != nil || len(records) != 2 || next != 43 || string(records[0].Value) != "v" || records[0].Time != 1_580_486_400_000 || records[1].Offset != 42 {
 		t.Errorf("got %v, next %d, %v", records, next, err)
 	}
@@ -195,14 +195,14 @@ func TestDamageIsSeen(t *testing.T) {
 	for at := batchCRC; at < len(whole); at++ {
 		raw := bytes.Clone(whole)
 		raw[at] ^= 0x10
-		if records, _, err := new(decoder).partition(0, 0, raw); err == nil {
+		if records, _, err := new(decoder).partition(new(memory), 0, 0, raw); err == nil {
 			t.Fatalf("a wrong byte at %d went unseen: %v", at, records)
 		}
 	}
-	if _, _, err := new(decoder).partition(0, 0, seal(7, 0, 4, some(3))); err == nil {
+	if _, _, err := new(decoder).partition(new(memory), 0, 0, seal(7, 0, 4, some(3))); err == nil {
 		t.Error("a record that is missing went unseen")
 	}
-	if _, _, err := new(decoder).partition(0, 0, seal(7, 0, 2, some(3))); err == nil {
+	if _, _, err := new(decoder).partition(new(memory), 0, 0, seal(7, 0, 2, some(3))); err == nil {
 		t.Error("a record too many went unseen")
 	}
 }
@@ -220,7 +220,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		raw := seal(offset, attributes, count, payload)
-		got, gotNext, err := new(decoder).partition(3, 0, raw)
+		got, gotNext, err := new(decoder).partition(new(memory), 3, 0, raw)
 		if err != nil {
 			return
 		}
@@ -252,7 +252,7 @@ func TestStamp(t *testing.T) {
 			}
 			continue
 		}
-		records, _, err := new(decoder).partition(0, 0, test.batch)
+		records, _, err := new(decoder).partition(new(memory), 0, 0, test.batch)
 		if err != nil {
 			t.Fatal(err)
 		}

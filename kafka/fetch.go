@@ -117,9 +117,12 @@ func (r *reader) fetch(ctx context.Context, broker int32, req *kmsg.FetchRequest
 	for i := range resp.Topics {
 		for j := range resp.Topics[i].Partitions {
 			part := &resp.Topics[i].Partitions[j]
-			records, err := r.take(ctx, part, d)
+			m := takeMemory()
+			records, err := r.take(ctx, part, d, m)
 			if len(records) > 0 {
-				fetches = append(fetches, liushui.Fetch{Partition: part.Partition, Records: records})
+				fetches = append(fetches, liushui.Fetch{Partition: part.Partition, Records: records, Done: m.giveBack})
+			} else {
+				m.giveBack()
 			}
 			trouble = errors.Join(trouble, err)
 		}
@@ -128,7 +131,7 @@ func (r *reader) fetch(ctx context.Context, broker int32, req *kmsg.FetchRequest
 }
 
 // take decodes what came of a partition and moves its place.
-func (r *reader) take(ctx context.Context, part *kmsg.FetchResponseTopicPartition, d *decoder) ([]liushui.Record, error) {
+func (r *reader) take(ctx context.Context, part *kmsg.FetchResponseTopicPartition, d *decoder, m *memory) ([]liushui.Record, error) {
 	r.mu.Lock()
 	at := r.parts[part.Partition]
 	r.mu.Unlock()
@@ -140,7 +143,7 @@ func (r *reader) take(ctx context.Context, part *kmsg.FetchResponseTopicPartitio
 		return nil, err
 	}
 	// A place is moved only by the source to which it is busy.
-	records, next, err := d.partition(part.Partition, at.next, part.RecordBatches)
+	records, next, err := d.partition(m, part.Partition, at.next, part.RecordBatches)
 	if err != nil {
 		r.fail(fmt.Errorf("read topic %s, partition %d: %w", r.topic, part.Partition, err))
 	}

@@ -28,7 +28,9 @@ type unpacker struct {
 	ratio int // of lz4 and gzip, which do not tell how much they unpack to
 }
 
-func (u *unpacker) unpack(packed []byte, codec kgo.CompressionCodecType) (unpacked []byte, err error) {
+// unpack unpacks into room, which is empty, where that is large enough and the
+// codec can.
+func (u *unpacker) unpack(room, packed []byte, codec kgo.CompressionCodecType) (unpacked []byte, err error) {
 	switch codec {
 	case kgo.CodecGzip:
 		if u.gzip == nil {
@@ -42,7 +44,7 @@ func (u *unpacker) unpack(packed []byte, codec kgo.CompressionCodecType) (unpack
 		if bytes.HasPrefix(packed, javaSnappy) {
 			return unpackJavaSnappy(packed)
 		}
-		return appendSnappy(nil, packed)
+		return appendSnappy(room, packed)
 	case kgo.CodecLz4:
 		if u.lz4 == nil {
 			u.lz4 = lz4.NewReader(nil)
@@ -56,7 +58,7 @@ func (u *unpacker) unpack(packed []byte, codec kgo.CompressionCodecType) (unpack
 				return nil, err
 			}
 		}
-		return u.zstd.DecodeAll(packed, nil)
+		return u.zstd.DecodeAll(packed, room)
 	}
 	return nil, fmt.Errorf("unknown compression %d", codec)
 }

@@ -34,7 +34,7 @@ type series struct {
 	delta  int32
 	only   *cell // of a statistic's only window: the one found last
 	key    [maxBy]uint32
-	recent [][]*cell
+	recent [][]*cell // by window; nil where there is one
 	cells  int
 }
 
@@ -121,6 +121,9 @@ func (s *statistic) smallAt(key [maxBy]uint32) (kind, number uint32) {
 }
 
 func (t *table) newSeries(s *statistic, key [maxBy]uint32) *series {
+	if len(s.windows) == 1 {
+		return &series{key: key}
+	}
 	found := &series{key: key, recent: make([][]*cell, len(s.windows))}
 	for i, w := range s.windows {
 		found.recent[i] = make([]*cell, recentCells(t.plan.windows[w].Size))
@@ -130,6 +133,9 @@ func (t *table) newSeries(s *statistic, key [maxBy]uint32) *series {
 
 // cell returns the cell of a window, made where it is new.
 func (t *table) cell(s *statistic, of *series, window int, sp *span) *cell {
+	if of.recent == nil {
+		return t.cellApart(s, of, window, sp, &of.only)
+	}
 	recent := of.recent[window]
 	at := &recent[sp.number&(len(recent)-1)]
 	if c := *at; c != nil && c.start == sp.start {
@@ -193,9 +199,11 @@ func (t *table) drop(c *cell) {
 	if c.series.only == c {
 		c.series.only = nil
 	}
-	for i, held := range c.series.recent[c.window] {
-		if held == c {
-			c.series.recent[c.window][i] = nil
+	if c.series.recent != nil {
+		for i, held := range c.series.recent[c.window] {
+			if held == c {
+				c.series.recent[c.window][i] = nil
+			}
 		}
 	}
 	if c.series.cells--; c.series.cells > 0 {
@@ -235,17 +243,13 @@ func (t *table) sweep() {
 	}
 }
 
-// keyText are the values of a cell's key.
-func (t *table) keyText(c *cell) []string {
-	if len(c.stat.by) == 0 {
-		return nil
-	}
-	text := make([]string, len(c.stat.by))
+// keyText appends the values of a cell's key.
+func (t *table) keyText(c *cell, text []string) []string {
 	for i, dim := range c.stat.by {
 		if dim == isType {
-			text[i] = liushui.EventTypes[c.series.key[i]]
+			text = append(text, liushui.EventTypes[c.series.key[i]])
 		} else {
-			text[i] = t.dims[dim].values[c.series.key[i]]
+			text = append(text, t.dims[dim].values[c.series.key[i]])
 		}
 	}
 	return text

@@ -89,7 +89,7 @@ func (s *state) encodeHead(b []byte) []byte {
 func (t *table) encodeCell(b []byte, c *cell) []byte {
 	b = appendText(b, c.stat.Name)
 	b = appendText(b, t.plan.windows[c.stat.windows[c.window]].Name)
-	for _, text := range t.keyText(c) {
+	for _, text := range t.keyText(c, make([]string, 0, maxBy)) {
 		b = appendText(b, text)
 	}
 	for _, n := range []int64{c.start, c.end, c.version, c.late} {

@@ -79,6 +79,7 @@ type Engine struct {
 	waiting  []*cell
 	ahead    [32]event // decoded, to be judged next
 	aheadErr [32]error
+	result   liushui.Result   // used again for each
 	unsent   []liushui.Record // results that are made but not handed over
 	parked   []liushui.Record
 

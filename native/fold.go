@@ -23,6 +23,7 @@ type folder struct {
 	batch    uint32    // counts settled batches, so that old deltas are known as such
 	deltas   []delta
 	values   []int64 // of all deltas: version, counts, sums as pairs of low and high
+	hits     hits
 	touched  []*cell // made dirty since they were last taken
 }
 
@@ -36,8 +37,9 @@ func newSpan(start, end, size int64) span { return span{start, end, int(start / 
 
 // delta is what a batch adds to the cells of nested windows.
 type delta struct {
-	cells []*cell // of the windows, the smallest first
-	at    int     // into folder.values
+	cells    []*cell // of the windows, the smallest first
+	at       int     // into folder.values
+	sketches int32   // the first of hits that is its
 }
 
 func newFolder(p *plan, t *table) *folder {
@@ -209,7 +211,7 @@ func (f *folder) deltaOf(c *cell) int32 {
 		f.deltas = append(f.deltas, delta{})
 	}
 	d := &f.deltas[n]
-	d.cells, d.at = append(d.cells[:0], c), len(f.values)
+	d.cells, d.at, d.sketches = append(d.cells[:0], c), len(f.values), f.hits.open(c.stat.hashes)
 	f.values = append(f.values, make([]int64, c.stat.width())...)
 	c.batch, c.delta = f.batch, int32(n)
 	if c.window > 0 {
@@ -247,20 +249,8 @@ func (f *folder) add(st *step, kind int, rows []int32) {
 			case liushui.SumQuantity:
 				addWide(f.values[d.at+m.at:], f.columns.quantities[row])
 			case liushui.Distinct:
-				d.addCoupon(m.slot, f.coupon(m, kind, row))
+				f.hits.add(d.sketches+int32(m.slot), f.coupon(m, kind, row))
 			}
-		}
-	}
-}
-
-// addCoupon adds to a sketch of the delta's cells; 0 is absent.
-func (d *delta) addCoupon(slot int, coupon uint32) {
-	if coupon == 0 {
-		return
-	}
-	for _, c := range d.cells {
-		if !c.sketches[slot].add(coupon) {
-			return // the larger windows hold what the smaller ones do
 		}
 	}
 }
@@ -339,12 +329,21 @@ func addWide(pair []int64, n int64) {
 // cells. Those that are changed for the first time since they were taken are touched.
 func (f *folder) settle(watermark int64) {
 	f.pour(watermark)
+	f.hits.sort()
 	for i := range f.deltas {
-		for _, c := range f.deltas[i].cells {
-			f.apply(c, f.values[f.deltas[i].at:], watermark)
+		d := &f.deltas[i]
+		for _, c := range d.cells {
+			f.apply(c, f.values[d.at:], watermark)
+		}
+		for slot := range d.cells[0].sketches {
+			coupons := f.hits.of(d.sketches + int32(slot))
+			for _, c := range d.cells {
+				coupons = c.sketches[slot].addAll(coupons) // the larger windows hold what the smaller ones do
+			}
 		}
 	}
 	f.deltas, f.values = f.deltas[:0], f.values[:0]
+	f.hits.clear()
 	f.batch++
 }
 
@@ -373,14 +372,14 @@ func (f *folder) take() []*cell {
 	return all
 }
 
-// result is the cell as a result.
-func (t *table) result(c *cell, generation int64, engine string) *liushui.Result {
+// result makes r the cell's result. Its slices are used again.
+func (t *table) result(c *cell, generation int64, engine string, r *liushui.Result) {
 	s := c.stat
-	r := &liushui.Result{Statistic: s.Name, Window: t.plan.windows[s.windows[c.window]].Name, Start: c.start, End: c.end,
-		Key: t.keyText(c), Values: make([]liushui.Value, len(s.Measures)), Version: c.version, Late: c.late,
+	*r = liushui.Result{Statistic: s.Name, Window: t.plan.windows[s.windows[c.window]].Name, Start: c.start, End: c.end,
+		Key: t.keyText(c, r.Key[:0]), Values: r.Values[:0], Version: c.version, Late: c.late,
 		Generation: generation, Engine: engine}
 	for i, m := range s.Measures {
-		r.Values[i] = c.value(m.Kind, s.slots[i])
+		r.Values = append(r.Values, c.value(m.Kind, s.slots[i]))
 		if m.Kind == liushui.Distinct && s.Mergeable {
 			if r.Sketches == nil {
 				r.Sketches = map[string][]byte{}
@@ -388,7 +387,6 @@ func (t *table) result(c *cell, generation int64, engine string) *liushui.Result
 			r.Sketches[m.Name] = c.sketches[s.slots[i]].bytes()
 		}
 	}
-	return r
 }
 
 func (c *cell) value(kind liushui.MeasureKind, slot int) liushui.Value {

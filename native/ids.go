@@ -84,7 +84,8 @@ func (s *idSet) touch(events []event) {
 	for i := range events {
 		e := events[i].entry
 		if sh := &s.shards[e.hash>>56]; len(sh.slots) > 0 {
-			s.touched ^= sh.slots[sh.home(e)].hash
+			home := sh.home(e)
+			s.touched ^= sh.slots[home].hash ^ sh.slots[min(home+6, len(sh.slots)-1)].hash // most runs of taken slots end there
 		}
 	}
 }

@@ -25,7 +25,7 @@ type intake struct {
 
 // queue holds the fetched records of a partition that are not judged yet.
 type queue struct {
-	chunks [][]liushui.Record
+	chunks []liushui.Fetch // what is left of them
 	bytes  int
 	held   bool
 	peeked bool  // headTime is that of the first record
@@ -62,7 +62,7 @@ func (in *intake) put(fetches []liushui.Fetch) {
 			continue
 		}
 		q := in.queue(f.Partition)
-		q.chunks = append(q.chunks, f.Records)
+		q.chunks = append(q.chunks, f)
 		for i := range f.Records {
 			q.bytes += recordBytes(&f.Records[i])
 		}
@@ -89,7 +89,7 @@ func (q *queue) next() *liushui.Record {
 	if len(q.chunks) == 0 {
 		return nil
 	}
-	return &q.chunks[0][0]
+	return &q.chunks[0].Records[0]
 }
 
 // some are the first records of a queue below the offset end.
@@ -97,20 +97,25 @@ func (q *queue) some(atMost int, end int64) []liushui.Record {
 	if len(q.chunks) == 0 {
 		return nil
 	}
-	first := q.chunks[0][:min(atMost, len(q.chunks[0]))]
+	first := q.chunks[0].Records
+	first = first[:min(atMost, len(first))]
 	for len(first) > 0 && first[len(first)-1].Offset >= end {
 		first = first[:len(first)-1]
 	}
 	return first
 }
 
-// take takes the first n records away, which must be of one chunk.
+// take takes the first n records away, which must be of one chunk and be used no more.
 func (in *intake) take(partition int32, q *queue, n int) {
-	for i := range q.chunks[0][:n] {
-		q.bytes -= recordBytes(&q.chunks[0][i])
+	first := &q.chunks[0]
+	for i := range first.Records[:n] {
+		q.bytes -= recordBytes(&first.Records[i])
 	}
 	q.peeked = false
-	if q.chunks[0] = q.chunks[0][n:]; len(q.chunks[0]) == 0 {
+	if first.Records = first.Records[n:]; len(first.Records) == 0 {
+		if first.Done != nil {
+			first.Done()
+		}
 		q.chunks = slices.Delete(q.chunks, 0, 1)
 	}
 	if q.held && q.bytes < releaseAt {

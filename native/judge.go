@@ -1,6 +1,7 @@
 package native
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"time"
@@ -147,7 +148,7 @@ func (e *Engine) judge(p *partition, r *liushui.Record, ev *event, err error) {
 	}
 }
 
-// park queues a dead letter.
+// park queues a dead letter. The record's memory is not its own.
 func (e *Engine) park(r *liushui.Record, reason, detail string) {
 	key := append([]byte{'['}, liushui.AppendQuoted(nil, e.c.Topic)...)
 	key = append(key, ',')
@@ -155,7 +156,7 @@ func (e *Engine) park(r *liushui.Record, reason, detail string) {
 	key = append(key, ',')
 	key = append(strconv.AppendInt(key, r.Offset, 10), ']')
 	text := func(name, value string) liushui.Header { return liushui.Header{Key: name, Value: []byte(value)} }
-	e.parked = append(e.parked, liushui.Record{Key: key, Value: r.Value, Feed: r.Feed, Headers: []liushui.Header{
+	e.parked = append(e.parked, liushui.Record{Key: key, Value: bytes.Clone(r.Value), Feed: r.Feed, Headers: []liushui.Header{
 		text("reason", reason), text("detail", detail), text("engine", engineName),
 		text("generation", strconv.FormatInt(e.generation, 10)), text("time", strconv.FormatInt(r.Time, 10))}})
 }

@@ -17,6 +17,9 @@ const (
 	behindAfter = time.Second
 )
 
+// slabSize is how much memory for results is taken at once.
+const slabSize = 64 << 10
+
 // collect moves cells touched by journaled batches to those that wait to be sent.
 func (e *Engine) collect() {
 	e.waiting = append(e.waiting, e.folder.take()...)
@@ -57,7 +60,7 @@ func (e *Engine) pick(now time.Time, all bool) {
 	if all {
 		e.sentAll = now
 	}
-	kept := e.waiting[:0]
+	kept, slab, record := e.waiting[:0], []byte(nil), liushui.Record{}
 	for _, c := range e.waiting {
 		if !all && c.sent > before && c.end > e.settled {
 			kept = append(kept, c)
@@ -68,16 +71,25 @@ func (e *Engine) pick(now time.Time, all bool) {
 			continue // incomplete: the log had lost its start
 		}
 		c.sent = now.UnixMilli()
-		e.unsent = append(e.unsent, e.record(c))
+		if cap(slab)-len(slab) < slabSize/8 {
+			slab = make([]byte, 0, slabSize)
+		}
+		record, slab = e.record(c, slab)
+		e.unsent = append(e.unsent, record)
 	}
 	clear(e.waiting[len(kept):])
 	e.waiting = kept
 }
 
-func (e *Engine) record(c *cell) liushui.Record {
-	r := e.table.result(c, e.generation, engineName)
-	key := r.AppendKey(make([]byte, 0, 64))
-	return liushui.Record{Key: key, Value: r.AppendValue(make([]byte, 0, 384), c.stat.Statistic)}
+// record is a cell's result, written into slab behind what stands there.
+func (e *Engine) record(c *cell, slab []byte) (liushui.Record, []byte) {
+	e.table.result(c, e.generation, engineName, &e.result)
+	begin := len(slab)
+	slab = e.result.AppendKey(slab)
+	key := slab[begin:len(slab):len(slab)]
+	begin = len(slab)
+	slab = e.result.AppendValue(slab, c.stat.Statistic)
+	return liushui.Record{Key: key, Value: slab[begin:len(slab):len(slab)]}, slab
 }
 
 func (e *Engine) sendParked(ctx context.Context) error {

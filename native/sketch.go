@@ -59,6 +59,17 @@ func (s *sketch) add(coupon uint32) bool {
 	return s.addCoupon(coupon)
 }
 
+// addAll takes coupons, and returns those that changed something, in their place.
+func (s *sketch) addAll(coupons []uint32) []uint32 {
+	kept := coupons[:0]
+	for _, coupon := range coupons {
+		if s.add(coupon) {
+			kept = append(kept, coupon)
+		}
+	}
+	return kept
+}
+
 func (s *sketch) addCoupon(coupon uint32) bool {
 	if len(s.coupons) <= listSize {
 		if slices.Contains(s.coupons, coupon) {

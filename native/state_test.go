@@ -45,7 +45,8 @@ func newState(tb testing.TB) *state {
 func results(t *table) map[string]string {
 	all := map[string]string{}
 	for _, c := range t.cells {
-		r := t.result(c, 1, engineName)
+		var r liushui.Result
+		t.result(c, 1, engineName, &r)
 		all[string(r.AppendKey(nil))] = string(r.AppendValue(nil, c.stat.Statistic))
 	}
 	return all

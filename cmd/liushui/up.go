@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"liushui/kafka"
@@ -32,6 +34,9 @@ type up struct {
 
 func (u *up) run(ctx context.Context) error {
 	begun := time.Now()
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50) // five parts in one process: a third less memory for a twentieth more CPU
+	}
 	has, err := u.prepare(ctx) // job, data directory, source and tables
 	if err != nil {
 		return err
