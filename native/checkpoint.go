@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"hash/crc64"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"liushui"
@@ -37,10 +35,6 @@ type state struct {
 const checkpointHead = "liushui checkpoint 1\n"
 
 var crcTable = crc64.MakeTable(crc64.ECMA)
-
-func checkpointPath(dir string, number int64) string {
-	return filepath.Join(dir, fmt.Sprintf("checkpoint-%08d", number))
-}
 
 // encode writes the checkpoint: head, varints, cells, CRC-64 of all before it.
 func (s *state) encode(to io.Writer) error {
@@ -216,55 +210,32 @@ func (c *cell) decodeValues(r *reader) (err error) {
 	return r.err
 }
 
-// writeCheckpoint writes a checkpoint aside, syncs it and renames it, then drops
-// what the two newest do not need.
-func writeCheckpoint(dir string, s *state) error {
-	path := checkpointPath(dir, s.number)
-	if err := writeAt(path+".new", 0, s.encode); err != nil {
+// writeCheckpoint writes a checkpoint aside, syncs it and renames it.
+func (d directory) writeCheckpoint(s *state) error {
+	name := d.checkpoint(s.number)
+	if err := d.writeAt(name+".new", 0, s.encode); err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
 	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := d.Rename(name+".new", name); err != nil {
 		return fmt.Errorf("keep checkpoint: %w", err)
 	}
-	return syncDir(dir)
+	return d.SyncDir(d.path)
 }
 
 // dropOld removes what the two newest checkpoints do not need: older ones, the
 // journals before them, and segments that neither names.
-func dropOld(dir string, kept ...[]segment) error {
-	checkpoints, err := sortedNumbers(dir, "checkpoint")
+func (d directory) dropOld(kept ...[]segment) error {
+	checkpoints, err := d.numbers("checkpoint")
 	if err != nil || len(checkpoints) < 2 {
 		return err
 	}
-	oldest := checkpoints[len(checkpoints)-2]
-	for _, kind := range []string{"checkpoint", "journal"} {
-		numbers, err := sortedNumbers(dir, kind)
-		if err != nil {
-			return err
-		}
-		for _, n := range numbers {
-			if n < oldest {
-				if err := os.Remove(filepath.Join(dir, fmt.Sprintf("%s-%08d", kind, n))); err != nil {
-					return fmt.Errorf("drop old %s: %w", kind, err)
-				}
-			}
-		}
-	}
-	numbers, err := sortedNumbers(dir, "ids")
-	if err != nil {
-		return err
-	}
-	for _, n := range numbers {
-		named := slices.ContainsFunc(kept, func(list []segment) bool {
-			return slices.ContainsFunc(list, func(s segment) bool { return s.number == n })
+	older := func(number int64) bool { return number < checkpoints[len(checkpoints)-2] }
+	unnamed := func(number int64) bool {
+		return !slices.ContainsFunc(kept, func(list []segment) bool {
+			return slices.ContainsFunc(list, func(s segment) bool { return s.number == number })
 		})
-		if !named {
-			if err := os.Remove(segmentPath(dir, n)); err != nil {
-				return fmt.Errorf("drop old ids: %w", err)
-			}
-		}
 	}
-	return nil
+	return errors.Join(d.drop("checkpoint", older), d.drop("journal", older), d.drop("ids", unnamed))
 }
 
 // restored is what a directory holds: the newest whole checkpoint, and the
@@ -278,37 +249,37 @@ type restored struct {
 
 // restore reads the newest checkpoint that is whole, with its ids and journals.
 // It returns nil where there is none, and errOtherJob where it is another job's.
-func restore(dir string, p *plan, warn func(path string, err error)) (*restored, error) {
-	numbers, err := sortedNumbers(dir, "checkpoint")
+func restore(d directory, p *plan, warn func(path string, err error)) (*restored, error) {
+	numbers, err := d.numbers("checkpoint")
 	if err != nil {
 		return nil, err
 	}
 	for _, number := range slices.Backward(numbers) {
-		s, err := readCheckpoint(dir, number, p)
+		s, err := d.readCheckpoint(number, p)
 		if errors.Is(err, errOtherJob) {
 			return nil, err
 		}
 		if err != nil {
-			warn(checkpointPath(dir, number), err)
-			if err := os.Rename(checkpointPath(dir, number), checkpointPath(dir, number)+".broken"); err != nil {
+			warn(d.checkpoint(number), err)
+			if err := d.Rename(d.checkpoint(number), d.checkpoint(number)+".broken"); err != nil {
 				return nil, fmt.Errorf("put a broken checkpoint aside: %w", err)
 			}
 			continue
 		}
 		r := &restored{state: s}
-		if err := r.readJournals(dir); err != nil {
+		if err := r.readJournals(d); err != nil {
 			return nil, err
 		}
 		return r, nil
 	}
 	if len(numbers) > 0 {
-		return nil, fmt.Errorf("none of the checkpoints in %s can be read; `liushui process --from earliest` computes all anew from the log", dir)
+		return nil, fmt.Errorf("none of the checkpoints in %s can be read; `liushui process --from earliest` computes all anew from the log", d.path)
 	}
 	return nil, nil
 }
 
-func readCheckpoint(dir string, number int64, p *plan) (*state, error) {
-	b, err := os.ReadFile(checkpointPath(dir, number))
+func (d directory) readCheckpoint(number int64, p *plan) (*state, error) {
+	b, err := d.read(d.checkpoint(number))
 	if err != nil {
 		return nil, err
 	}
@@ -322,15 +293,15 @@ func readCheckpoint(dir string, number int64, p *plan) (*state, error) {
 		tooLate = s.watermark - p.job.Corrections.Milliseconds()
 	}
 	for _, seg := range s.segments {
-		if err := s.ids.readIDs(dir, seg, tooLate); err != nil {
+		if err := s.ids.readIDs(d, seg, tooLate); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
 }
 
-func (r *restored) readJournals(dir string) error {
-	numbers, err := sortedNumbers(dir, "journal")
+func (r *restored) readJournals(d directory) error {
+	numbers, err := d.numbers("journal")
 	if err != nil {
 		return err
 	}
@@ -338,7 +309,7 @@ func (r *restored) readJournals(dir string) error {
 		if number < r.number {
 			continue
 		}
-		entries, size, err := readJournal(dir, number)
+		entries, size, err := d.readJournal(number)
 		if err != nil {
 			return err
 		}

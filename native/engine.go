@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -24,7 +23,8 @@ const (
 type Config struct {
 	Job *liushui.Job
 	// Dir holds journal, checkpoints and ids in its folder native. One engine at a time.
-	Dir string
+	Dir  string
+	Disk Disk // the operating system's
 	// Topic is the name of the events' topic in dead letters; liushui.TopicEvents.
 	Topic string
 	// Events opens the events at offsets (nil: from the log's start); topicID, where
@@ -45,7 +45,7 @@ type Config struct {
 // Engine computes one job. It implements liushui.Engine.
 type Engine struct {
 	c       Config
-	dir     string
+	dir     directory
 	plan    *plan
 	decoder *decoder
 	table   *table
@@ -102,13 +102,16 @@ func New(c Config) (*Engine, error) {
 	if c.Every == 0 {
 		c.Every = 100 * time.Millisecond
 	}
+	if c.Disk == nil {
+		c.Disk = osDisk{}
+	}
 	if c.MaxAhead == 0 {
 		c.MaxAhead = 5 * time.Minute
 	}
 	if c.CheckpointEvery == 0 {
 		c.CheckpointEvery = 10 * time.Second
 	}
-	e := &Engine{c: c, dir: filepath.Join(c.Dir, engineName), plan: compile(c.Job)}
+	e := &Engine{c: c, dir: directory{c.Disk, filepath.Join(c.Dir, engineName)}, plan: compile(c.Job)}
 	e.decoder = newDecoder(e.plan)
 	e.reset()
 	return e, nil
@@ -136,7 +139,7 @@ const stopWithin = 4 * time.Second
 // Run judges and sends until ctx is done, or with ExitWhenDone until the end.
 // Where ctx ended it, it stops cleanly and returns nil.
 func (e *Engine) Run(ctx context.Context) (err error) {
-	unlock, err := lockDir(e.dir)
+	unlock, err := e.dir.Lock(e.dir.path)
 	if err != nil {
 		return err
 	}
@@ -182,30 +185,16 @@ func stopped(ctx context.Context, err error) error {
 // load reads what the directory keeps, or nil where there is nothing to go on with.
 func (e *Engine) load() (*restored, error) {
 	if e.c.FromEarliest {
-		return nil, clearDir(e.dir)
+		return nil, e.dir.forget()
 	}
 	kept, err := restore(e.dir, e.plan, func(path string, err error) {
 		e.c.Log.Warn("checkpoint cannot be read, the one before it is taken", "file", path, "error", err)
 	})
 	if errors.Is(err, errOtherJob) {
 		e.c.Log.Info("the job has changed: all is computed anew from the log")
-		return nil, clearDir(e.dir)
+		return nil, e.dir.forget()
 	}
 	return kept, err
-}
-
-// clearDir removes checkpoints, journals and ids.
-func clearDir(dir string) error {
-	names, err := filepath.Glob(filepath.Join(dir, "*-????????*"))
-	if err != nil {
-		return fmt.Errorf("list %s: %w", dir, err)
-	}
-	for _, name := range names {
-		if err := os.Remove(name); err != nil {
-			return fmt.Errorf("forget the old state: %w", err)
-		}
-	}
-	return nil
 }
 
 func (e *Engine) openEvents(ctx context.Context, kept *restored) (liushui.Reader, error) {
@@ -316,9 +305,9 @@ func (e *Engine) resume(ctx context.Context, kept *restored) error {
 	var err error
 	e.number = max(kept.journal, kept.state.number)
 	if kept.size > 0 {
-		e.journal, err = openJournal(e.dir, e.number, kept.size)
+		e.journal, err = e.dir.openJournal(e.number, kept.size)
 	} else {
-		e.journal, err = createJournal(e.dir, e.number) // a crash came between checkpoint and journal
+		e.journal, err = e.dir.createJournal(e.number) // a crash came between checkpoint and journal
 	}
 	e.c.Log.Info("went on from a checkpoint", "checkpoint", kept.state.number, "batches", len(kept.batches),
 		"ids", e.ids.size(), "took", time.Since(begun).Round(time.Millisecond))

@@ -64,7 +64,7 @@ func (e *Engine) chooseGeneration(ctx context.Context, kept **restored) error {
 	if *kept != nil && (*kept).generation != e.generation {
 		e.c.Log.Info("the kept state is of another generation: all is computed anew from the log")
 		*kept = nil
-		return clearDir(e.dir)
+		return e.dir.forget()
 	}
 	return nil
 }

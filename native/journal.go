@@ -5,10 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
-	"os"
-	"path/filepath"
-	"slices"
 )
 
 // A journal holds, for every batch judged since a checkpoint, the watermark at
@@ -19,7 +15,8 @@ import (
 // varints: watermark before and after, number of partitions, then partition and
 // end offset. One without partitions is a move of the watermark by the clock.
 type journal struct {
-	file *os.File
+	file File
+	size int64
 	buf  []byte
 }
 
@@ -33,42 +30,32 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const journalHead = "liushui journal 1\n"
 
-func journalPath(dir string, number int64) string {
-	return filepath.Join(dir, fmt.Sprintf("journal-%08d", number))
-}
-
 // createJournal begins the journal that follows a checkpoint. One of this
 // number that a crash left behind is replaced.
-func createJournal(dir string, number int64) (*journal, error) {
-	file, err := os.OpenFile(journalPath(dir, number), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+func (d directory) createJournal(number int64) (*journal, error) {
+	j, err := d.openJournal(number, 0)
 	if err != nil {
-		return nil, fmt.Errorf("create journal: %w", err)
+		return nil, err
 	}
-	if _, err = file.WriteString(journalHead); err == nil {
-		err = file.Sync()
-	}
-	if err == nil {
-		err = syncDir(dir)
+	if err = j.write([]byte(journalHead)); err == nil {
+		err = d.SyncDir(d.path)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("begin journal: %w", err), file.Close())
+		return nil, errors.Join(fmt.Errorf("begin journal: %w", err), j.close())
 	}
-	return &journal{file: file}, nil
+	return j, nil
 }
 
 // openJournal goes on with a journal behind its last whole entry.
-func openJournal(dir string, number, size int64) (*journal, error) {
-	file, err := os.OpenFile(journalPath(dir, number), os.O_WRONLY, 0o644)
+func (d directory) openJournal(number, size int64) (*journal, error) {
+	file, err := d.Write(d.journal(number))
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
-	if err = file.Truncate(size); err == nil {
-		_, err = file.Seek(size, io.SeekStart)
-	}
-	if err != nil {
+	if err := file.Truncate(size); err != nil {
 		return nil, errors.Join(fmt.Errorf("cut journal: %w", err), file.Close())
 	}
-	return &journal{file: file}, nil
+	return &journal{file: file, size: size}, nil
 }
 
 // append writes and syncs one entry.
@@ -84,12 +71,17 @@ func (j *journal) append(e journalEntry) error {
 	binary.LittleEndian.PutUint32(b, uint32(len(b)-8))
 	binary.LittleEndian.PutUint32(b[4:], crc32.Checksum(b[8:], castagnoli))
 	j.buf = b
-	if _, err := j.file.Write(b); err != nil {
+	return j.write(b)
+}
+
+func (j *journal) write(b []byte) error {
+	if _, err := j.file.WriteAt(b, j.size); err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
 	if err := j.file.Sync(); err != nil {
 		return fmt.Errorf("sync journal: %w", err)
 	}
+	j.size += int64(len(b))
 	return nil
 }
 
@@ -97,8 +89,8 @@ func (j *journal) close() error { return j.file.Close() }
 
 // readJournal returns the whole entries of a journal and their size in bytes. A
 // torn tail, as a crash leaves it, ends the list.
-func readJournal(dir string, number int64) ([]journalEntry, int64, error) {
-	b, err := os.ReadFile(journalPath(dir, number))
+func (d directory) readJournal(number int64) ([]journalEntry, int64, error) {
+	b, err := d.read(d.journal(number))
 	if err != nil {
 		return nil, 0, fmt.Errorf("read journal: %w", err)
 	}
@@ -134,18 +126,6 @@ func parseEntry(b []byte) (journalEntry, bool) {
 		e.ends[number] = r.varint()
 	}
 	return e, r.err == nil && len(r.b) == 0
-}
-
-// syncDir makes the names in a directory last.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("open %s: %w", dir, err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("sync %s: %w", dir, err)
-	}
-	return nil
 }
 
 // reader reads the varints and strings of journals and checkpoints; after an
@@ -201,21 +181,4 @@ func appendText(b []byte, s string) []byte {
 
 func appendBlob(b, s []byte) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
-
-// sortedNumbers are the numbers of a directory's files of a kind, ascending.
-func sortedNumbers(dir, kind string) ([]int64, error) {
-	names, err := filepath.Glob(filepath.Join(dir, kind+"-????????"))
-	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", dir, err)
-	}
-	var numbers []int64
-	for _, name := range names {
-		var n int64
-		if _, err := fmt.Sscanf(filepath.Base(name), kind+"-%d", &n); err == nil {
-			numbers = append(numbers, n)
-		}
-	}
-	slices.Sort(numbers)
-	return numbers, nil
 }

@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"liushui"
 )
 
-// lockDir makes the directory and keeps other processes out of it until unlock.
-func lockDir(dir string) (unlock func() error, err error) {
+func (osDisk) Lock(dir string) (unlock func() error, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
@@ -19,7 +17,7 @@ func lockDir(dir string) (unlock func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the data directory: %w", err)
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := lock(file); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w; stop the other `liushui process`, or name another folder with --data", dir, liushui.ErrDirectoryInUse), file.Close())
 	}
 	return file.Close, nil

@@ -173,14 +173,14 @@ func (e *Engine) checkpoint(ctx context.Context) error {
 	s := e.snapshot()
 	before := e.segments
 	var err error
-	if s.segments, err = appendIDs(e.dir, liveSegments(e.segments, e.marks.tooLate()), e.ids.added, e.marks.corrections); err != nil {
+	if s.segments, err = e.dir.appendIDs(liveSegments(e.segments, e.marks.tooLate()), e.ids.added, e.marks.corrections); err != nil {
 		return err
 	}
-	next, err := createJournal(e.dir, s.number)
+	next, err := e.dir.createJournal(s.number)
 	if err != nil {
 		return err
 	}
-	if err := writeCheckpoint(e.dir, s); err != nil {
+	if err := e.dir.writeCheckpoint(s); err != nil {
 		return errors.Join(err, next.close())
 	}
 	if e.journal != nil {
@@ -191,7 +191,7 @@ func (e *Engine) checkpoint(ctx context.Context) error {
 	e.settled = e.marks.watermark
 	e.sinceCheckpoint, e.checkpointed = 0, now
 	e.older, e.newest = e.newest, offsetsOf(s.partitions)
-	return errors.Join(err, dropOld(e.dir, before, s.segments), e.commitOlder(ctx))
+	return errors.Join(err, e.dir.dropOld(before, s.segments), e.commitOlder(ctx))
 }
 
 // commitOlder tells others what the engine will never read again.

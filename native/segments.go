@@ -2,12 +2,9 @@ package native
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
-	"os"
-	"path/filepath"
 )
 
 // Remembered ids are kept in segments: files that only grow, 16 bytes an id, and
@@ -25,13 +22,9 @@ type segment struct {
 // quarter of the corrections ends too.
 const maxSegment = 32 << 20
 
-func segmentPath(dir string, number int64) string {
-	return filepath.Join(dir, fmt.Sprintf("ids-%08d", number))
-}
-
 // appendIDs writes ids behind the last segment, or into a new one, synced, and
 // returns the list with it.
-func appendIDs(dir string, list []segment, ids [][]idEntry, span int64) ([]segment, error) {
+func (d directory) appendIDs(list []segment, ids [][]idEntry, span int64) ([]segment, error) {
 	if len(ids) == 0 {
 		return list, nil
 	}
@@ -45,7 +38,7 @@ func appendIDs(dir string, list []segment, ids [][]idEntry, span int64) ([]segme
 	}
 	s := &list[len(list)-1]
 	at := s.size
-	err := writeAt(segmentPath(dir, s.number), at, func(w io.Writer) error {
+	err := d.writeAt(d.segment(s.number), at, func(w io.Writer) error {
 		var b []byte
 		for _, block := range ids {
 			b = s.encode(b[:0], block)
@@ -74,23 +67,10 @@ func (s *segment) encode(b []byte, ids []idEntry) []byte {
 	return b
 }
 
-// writeAt cuts a file at an offset, writes from there on, and syncs.
-func writeAt(path string, at int64, write func(io.Writer) error) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	if err = file.Truncate(at); err == nil {
-		if err = write(io.NewOffsetWriter(file, at)); err == nil {
-			err = file.Sync()
-		}
-	}
-	return errors.Join(err, file.Close())
-}
-
 // readIDs fills the set from a segment; those too late are left out.
-func (s *idSet) readIDs(dir string, from segment, tooLate int64) error {
-	file, err := os.Open(segmentPath(dir, from.number))
+func (s *idSet) readIDs(d directory, from segment, tooLate int64) error {
+	name := d.segment(from.number)
+	file, err := d.Open(name)
 	if err != nil {
 		return fmt.Errorf("open ids: %w", err)
 	}
@@ -100,7 +80,7 @@ func (s *idSet) readIDs(dir string, from segment, tooLate int64) error {
 	for left := from.size; left > 0; {
 		part := b[:min(left, int64(len(b)))]
 		if _, err := io.ReadFull(file, part); err != nil {
-			return fmt.Errorf("read ids %s: %w", file.Name(), err)
+			return fmt.Errorf("read ids %s: %w", name, err)
 		}
 		sum = crc32.Update(sum, castagnoli, part)
 		left -= int64(len(part))
@@ -112,7 +92,7 @@ func (s *idSet) readIDs(dir string, from segment, tooLate int64) error {
 		}
 	}
 	if sum != from.sum {
-		return fmt.Errorf("read ids %s: wrong checksum", file.Name())
+		return fmt.Errorf("read ids %s: wrong checksum", name)
 	}
 	return nil
 }

@@ -52,20 +52,22 @@ func results(t *table) map[string]string {
 	return all
 }
 
-func keep(tb testing.TB, dir string, s *state) {
+func onDisk(tb testing.TB) directory { return directory{osDisk{}, tb.TempDir()} }
+
+func keep(tb testing.TB, dir directory, s *state) {
 	tb.Helper()
 	var err error
-	if s.segments, err = appendIDs(dir, s.segments, s.ids.added, 3_600_000); err != nil {
+	if s.segments, err = dir.appendIDs(s.segments, s.ids.added, 3_600_000); err != nil {
 		tb.Fatal(err)
 	}
 	s.ids.added = nil
-	if err := writeCheckpoint(dir, s); err != nil {
+	if err := dir.writeCheckpoint(s); err != nil {
 		tb.Fatal(err)
 	}
 }
 
 func TestCheckpointHoldsEverything(t *testing.T) {
-	dir, s := t.TempDir(), newState(t)
+	dir, s := onDisk(t), newState(t)
 	fill(t, s, benchEvents(5000))
 	keep(t, dir, s)
 	back, err := restore(dir, s.table.plan, func(path string, err error) { t.Fatalf("%s: %v", path, err) })
@@ -88,7 +90,7 @@ func TestCheckpointHoldsEverything(t *testing.T) {
 // Whatever byte of the newest checkpoint or of its ids is damaged, the one
 // before it is taken, never a wrong state.
 func TestDamagedCheckpoint(t *testing.T) {
-	dir, first := t.TempDir(), newState(t)
+	dir, first := onDisk(t), newState(t)
 	fill(t, first, benchEvents(50))
 	keep(t, dir, first)
 	want := results(first.table)
@@ -109,7 +111,7 @@ func TestDamagedCheckpoint(t *testing.T) {
 		default:
 			damaged[random.IntN(len(damaged))] ^= 1 << random.IntN(8)
 		}
-		if err := os.WriteFile(checkpointPath(dir, 2), damaged, 0o644); err != nil {
+		if err := os.WriteFile(dir.checkpoint(2), damaged, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		warned := 0
@@ -127,10 +129,10 @@ func TestDamagedCheckpoint(t *testing.T) {
 }
 
 func TestDamagedIDs(t *testing.T) {
-	dir, s := t.TempDir(), newState(t)
+	dir, s := onDisk(t), newState(t)
 	fill(t, s, benchEvents(50))
 	keep(t, dir, s)
-	path := segmentPath(dir, 1)
+	path := dir.segment(1)
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +147,7 @@ func TestDamagedIDs(t *testing.T) {
 }
 
 func TestCheckpointOfAnotherJob(t *testing.T) {
-	dir, s := t.TempDir(), newState(t)
+	dir, s := onDisk(t), newState(t)
 	keep(t, dir, s)
 	other, err := liushui.ParseJob("other", "job: other\nzone: UTC\ncurrency: EUR\nlateness: 1s\ncorrections: 1m\nstatistics: {a: {windows: [1m], measures: {n: count}}}")
 	if err != nil {
@@ -158,8 +160,8 @@ func TestCheckpointOfAnotherJob(t *testing.T) {
 
 // A journal cut anywhere gives its whole entries, and goes on behind them.
 func TestTornJournal(t *testing.T) {
-	dir := t.TempDir()
-	j, err := createJournal(dir, 1)
+	dir := onDisk(t)
+	j, err := dir.createJournal(1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +170,7 @@ func TestTornJournal(t *testing.T) {
 		if err := j.append(journalEntry{watermark: i - 3, after: i, ends: map[int32]int64{0: i, 3: 2 * i}}); err != nil {
 			t.Fatal(err)
 		}
-		info, err := os.Stat(journalPath(dir, 1))
+		info, err := os.Stat(dir.journal(1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -177,15 +179,15 @@ func TestTornJournal(t *testing.T) {
 	if err := j.close(); err != nil {
 		t.Fatal(err)
 	}
-	whole, err := os.ReadFile(journalPath(dir, 1))
+	whole, err := os.ReadFile(dir.journal(1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for cut := range len(whole) {
-		if err := os.WriteFile(journalPath(dir, 1), whole[:cut], 0o644); err != nil {
+		if err := os.WriteFile(dir.journal(1), whole[:cut], 0o644); err != nil {
 			t.Fatal(err)
 		}
-		entries, size, err := readJournal(dir, 1)
+		entries, size, err := dir.readJournal(1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,7 +199,7 @@ func TestTornJournal(t *testing.T) {
 			t.Fatalf("cut at %d: %d entries of %d bytes, want %d", cut, len(entries), size, want)
 		}
 	}
-	entries, _, err := readJournal(dir, 1)
+	entries, _, err := dir.readJournal(1)
 	if err != nil || len(entries) == 0 || entries[4].watermark != 1 || entries[4].ends[3] != 8 {
 		t.Errorf("entries %v, error %v", entries, err)
 	}
