@@ -81,66 +81,66 @@ func TestConnectTakesTheBrokerThatAnswers(t *testing.T) {
 }
 
 func TestEnsureTopic(t *testing.T) {
-	t.Parallel()
-	b := startBroker(t, kafka.BrokerConfig{Partitions: 5})
-	c := connect(t, b.Addr())
-	for _, step := range []struct {
-		topic      kafka.Topic
-		created    bool
-		partitions int
-		refused    string
-	}{
-		{kafka.Topic{Name: "category", Partitions: 3}, true, 3, ""},
-		{kafka.Topic{Name: "category", Partitions: 3}, false, 3, ""},
-		{kafka.Topic{Name: "category", Partitions: 8}, false, 3, ""},
-		{kafka.Topic{Name: "deadletters"}, true, 5, ""},
-		{kafka.Topic{Name: "category_results", Results: true}, true, 1, ""},
-		{kafka.Topic{Name: "category_results", Results: true}, false, 1, ""},
-		{kafka.Topic{Name: "results7", Results: true, Partitions: 7}, true, 1, ""},
-		{kafka.Topic{Name: "category", Results: true}, false, 3, "topic category has 3 partitions, but results need a topic with exactly one"},
-		{kafka.Topic{Name: "no such name!"}, false, 0, `"no such name!" cannot be a topic's name`},
-		{kafka.Topic{Name: "category.results"}, false, 0, "differs in . and _ only"},
-	} {
-		created, err := c.EnsureTopic(t.Context(), step.topic)
-		if step.refused != "" {
-			if !errors.Is(err, liushui.ErrMisuse) || !strings.Contains(err.Error(), step.refused) {
-				t.Errorf("%+v: %v, want it refused: %s", step.topic, err, step.refused)
+	onEach(t, func(t *testing.T, k *served) {
+		c, results := k.client, k.category+"_results"
+		for _, step := range []struct {
+			topic      kafka.Topic
+			created    bool
+			partitions int
+			refused    string
+		}{
+			{kafka.Topic{Name: k.category, Partitions: 3}, true, 3, ""},
+			{kafka.Topic{Name: k.category, Partitions: 3}, false, 3, ""},
+			{kafka.Topic{Name: k.category, Partitions: 8}, false, 3, ""},
+			{kafka.Topic{Name: k.category + "_deadletter"}, true, 2, ""},
+			{kafka.Topic{Name: results, Results: true}, true, 1, ""},
+			{kafka.Topic{Name: results, Results: true}, false, 1, ""},
+			{kafka.Topic{Name: k.category + "_results7", Results: true, Partitions: 7}, true, 1, ""},
+			{kafka.Topic{Name: k.category, Results: true}, false, 3, "topic " + k.category + " has 3 partitions, but results need a topic with exactly one"},
+			{kafka.Topic{Name: "no such name!"}, false, 0, `"no such name!" cannot be a topic's name`},
+			{kafka.Topic{Name: k.category + ".results"}, false, 0, "differs in . and _ only"},
+		} {
+			created, err := c.EnsureTopic(t.Context(), step.topic)
+			if step.refused != "" {
+				if !errors.Is(err, liushui.ErrMisuse) || !strings.Contains(err.Error(), step.refused) {
+					t.Errorf("%+v: %v, want it refused: %s", step.topic, err, step.refused)
+				}
+				continue
 			}
-			continue
+			if err != nil || created != step.created {
+				t.Errorf("%+v: created %v, %v", step.topic, created, err)
+			}
+			ends, err := c.Ends(t.Context(), step.topic.Name)
+			if err != nil || len(ends) != step.partitions {
+				t.Errorf("%+v: %d partitions, %v, want %d", step.topic, len(ends), err, step.partitions)
+			}
 		}
-		if err != nil || created != step.created {
-			t.Errorf("%+v: created %v, %v", step.topic, created, err)
+		settings, err := admin(t, k.addr).DescribeTopicConfigs(t.Context(), results)
+		if err != nil {
+			t.Fatal(err)
 		}
-		ends, err := c.Ends(t.Context(), step.topic.Name)
-		if err != nil || len(ends) != step.partitions {
-			t.Errorf("%+v: %d partitions, %v, want %d", step.topic, len(ends), err, step.partitions)
+		got := map[string]string{}
+		for _, s := range settings[0].Configs {
+			got[s.Key] = s.MaybeValue()
 		}
-	}
-	settings, err := admin(t, b.Addr()).DescribeTopicConfigs(t.Context(), "category_results")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]string{}
-	for _, s := range settings[0].Configs {
-		got[s.Key] = s.MaybeValue()
-	}
-	if got["message.timestamp.type"] != "LogAppendTime" || got["cleanup.policy"] != "delete" {
-		t.Errorf("settings of the results' topic: %v", got)
-	}
+		if got["message.timestamp.type"] != "LogAppendTime" || got["cleanup.policy"] != "delete" {
+			t.Errorf("settings of the results' topic: %v", got)
+		}
+	})
 }
 
 func TestACompactedResultsTopicIsRefused(t *testing.T) {
-	t.Parallel()
-	b := startBroker(t, kafka.BrokerConfig{})
-	c := connect(t, b.Addr())
-	compact := "compact"
-	if _, err := admin(t, b.Addr()).CreateTopic(t.Context(), 1, 1, map[string]*string{"cleanup.policy": &compact}, "category_results"); err != nil {
-		t.Fatal(err)
-	}
-	_, err := c.EnsureTopic(t.Context(), kafka.Topic{Name: "category_results", Results: true})
-	if !errors.Is(err, liushui.ErrMisuse) || !strings.Contains(err.Error(), "topic category_results has cleanup.policy=compact") {
-		t.Errorf("got %v", err)
-	}
+	onEach(t, func(t *testing.T, k *served) {
+		results := k.category + "_results"
+		compact := "compact"
+		if _, err := admin(t, k.addr).CreateTopic(t.Context(), 1, 1, map[string]*string{"cleanup.policy": &compact}, results); err != nil {
+			t.Fatal(err)
+		}
+		_, err := k.client.EnsureTopic(t.Context(), kafka.Topic{Name: results, Results: true})
+		if !errors.Is(err, liushui.ErrMisuse) || !strings.Contains(err.Error(), "topic "+results+" has cleanup.policy=compact") {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 func TestNobodyMakesATopicByAsking(t *testing.T) {
@@ -162,16 +162,17 @@ func TestNobodyMakesATopicByAsking(t *testing.T) {
 
 // The records of a key are where every Kafka producer puts them.
 func TestPartitionsAreThoseOfAnyProducer(t *testing.T) {
-	t.Parallel()
-	_, c := line(t, kafka.Topic{Name: "category", Partitions: 6})
-	w := openWriter(t, c, "category")
-	send(t, w, 0, 500)
-	// murmur2 of Kafka's Java client, (hash & 0x7fffffff) % 6, for key0 to key16.
-	for _, record := range receive(t, openReader(t, c, "category", kafka.From{}), 500) {
-		if want := int32(murmur2(record.Key)&0x7fffffff) % 6; record.Partition != want {
-			t.Fatalf("key %s is in partition %d, want %d", record.Key, record.Partition, want)
+	onEach(t, func(t *testing.T, k *served) {
+		c := k.line(t, 6)
+		w := openWriter(t, c, k.category)
+		send(t, w, 0, 500)
+		// murmur2 of Kafka's Java client, (hash & 0x7fffffff) % 6, for key0 to key16.
+		for _, record := range receive(t, openReader(t, c, k.category, kafka.From{}), 500) {
+			if want := int32(murmur2(record.Key)&0x7fffffff) % 6; record.Partition != want {
+				t.Fatalf("key %s is in partition %d, want %d", record.Key, record.Partition, want)
+			}
 		}
-	}
+	})
 }
 
 // murmur2 as org.apache.kafka.common.utils.Utils has it.
@@ -200,39 +201,41 @@ func murmur2(data []byte) uint32 {
 }
 
 func TestWritesThatFailSaySo(t *testing.T) {
-	t.Parallel()
-	_, c := line(t, kafka.Topic{Name: "category", Partitions: 1})
-	w := openWriter(t, c, "category")
-	failed := make(chan error, 10)
-	tooLarge := []liushui.Record{{Value: []byte("small")}, {Value: make([]byte, 5<<20)}, {Value: []byte("small")}}
-	if err := w.Write(t.Context(), tooLarge, func(err error) { failed <- err }); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-failed; err == nil || !strings.Contains(err.Error(), "write to topic category: MESSAGE_TOO_LARGE") {
-		t.Errorf("done got %v", err)
-	}
-	if err := w.Flush(t.Context()); err == nil {
-		t.Error("Flush forgot the error")
-	}
-	if err := w.Write(t.Context(), tooLarge[:1], nil); err == nil {
-		t.Error("Write forgot the error")
-	}
-	if len(failed) > 0 {
-		t.Error("done was called twice")
-	}
+	onEach(t, func(t *testing.T, k *served) {
+		c := k.line(t, 1)
+		w := openWriter(t, c, k.category)
+		failed := make(chan error, 10)
+		tooLarge := []liushui.Record{{Value: []byte("small")}, {Value: make([]byte, 5<<20)}, {Value: []byte("small")}}
+		if err := w.Write(t.Context(), tooLarge, func(err error) { failed <- err }); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-failed; err == nil || !strings.Contains(err.Error(), "write to topic "+k.category+": MESSAGE_TOO_LARGE") {
+			t.Errorf("done got %v", err)
+		}
+		if err := w.Flush(t.Context()); err == nil {
+			t.Error("Flush forgot the error")
+		}
+		if err := w.Write(t.Context(), tooLarge[:1], nil); err == nil {
+			t.Error("Write forgot the error")
+		}
+		if len(failed) > 0 {
+			t.Error("done was called twice")
+		}
+	})
 }
 
 func TestDoneOfNothingIsCalled(t *testing.T) {
-	t.Parallel()
-	_, c := line(t, kafka.Topic{Name: "category", Partitions: 1})
-	w := openWriter(t, c, "category")
-	done := make(chan error, 1)
-	if err := w.Write(t.Context(), nil, func(err error) { done <- err }); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
+	onEach(t, func(t *testing.T, k *served) {
+		c := k.line(t, 1)
+		w := openWriter(t, c, k.category)
+		done := make(chan error, 1)
+		if err := w.Write(t.Context(), nil, func(err error) { done <- err }); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // One call may be larger than all that may be under way.

@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kversion"
@@ -31,7 +32,7 @@ func TestLeadersThatMove(t *testing.T) {
 	ensure(t, c, kafka.Topic{Name: "category", Partitions: 6})
 	w := openWriter(t, c, "category")
 	r := openReader(t, c, "category", kafka.From{})
-	acknowledged, end := stream(t, w)
+	acknowledged, end := stream(t, w, time.Millisecond)
 	for range 5 {
 		reached := acknowledged.Load()
 		eventually(t, "writes go on", func() bool { return acknowledged.Load() > reached+500 })

@@ -19,9 +19,9 @@ import (
 	"liushui/kafka"
 )
 
-// stream writes numbered records until it is told to end; it returns how many
-// it wrote, all of them acknowledged.
-func stream(t *testing.T, w liushui.Writer) (acknowledged *atomic.Int64, end func() int) {
+// stream writes 50 numbered records every pause until it is told to end; it
+// returns how many it wrote, all of them acknowledged.
+func stream(t *testing.T, w liushui.Writer, pause time.Duration) (acknowledged *atomic.Int64, end func() int) {
 	acknowledged = new(atomic.Int64)
 	ctx, cancel := context.WithCancel(t.Context())
 	written := make(chan int, 1)
@@ -43,7 +43,7 @@ func stream(t *testing.T, w liushui.Writer) (acknowledged *atomic.Int64, end fun
 				break
 			}
 			n += len(batch)
-			time.Sleep(time.Millisecond)
+			time.Sleep(pause)
 		}
 		written <- n
 	}()
@@ -97,7 +97,7 @@ func TestKilledBrokersLoseAndDoubleNothing(t *testing.T) {
 	ensure(t, c, kafka.Topic{Name: "category", Partitions: 3})
 	w := openWriter(t, c, "category")
 	r := openReader(t, c, "category", kafka.From{})
-	acknowledged, end := stream(t, w)
+	acknowledged, end := stream(t, w, time.Millisecond)
 	for range 4 {
 		reached := acknowledged.Load()
 		eventually(t, "writes go on", func() bool { return acknowledged.Load() > reached+500 })
@@ -135,7 +135,7 @@ func TestABrokerThatRestartsInTheMiddle(t *testing.T) {
 	ensure(t, c, kafka.Topic{Name: "category", Partitions: 3})
 	w := openWriter(t, c, "category")
 	r := openReader(t, c, "category", kafka.From{})
-	acknowledged, end := stream(t, w)
+	acknowledged, end := stream(t, w, time.Millisecond)
 	for range 3 {
 		reached := acknowledged.Load()
 		eventually(t, "writes go on", func() bool { return acknowledged.Load() > reached+500 })

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"liushui"
+	"liushui/dev"
 	"liushui/kafka"
 )
 
@@ -52,6 +54,48 @@ func line(t testing.TB, topic kafka.Topic) (*kafka.Broker, *kafka.Client) {
 		t.Fatal(err)
 	}
 	return b, c
+}
+
+// served is a Kafka that a test is given, with a name for its topic.
+type served struct {
+	addr     string
+	client   *kafka.Client
+	category string
+}
+
+var topics atomic.Int64
+
+// onEach runs a test on a broker of ours, on Apache Kafka and on an older one
+// with ZooKeeper. Other tests use the same two at the same time.
+func onEach(t *testing.T, test func(t *testing.T, k *served)) {
+	t.Helper()
+	t.Parallel()
+	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
+		test(t, serving(t, startBroker(t, kafka.BrokerConfig{Partitions: 2}).Addr())) // as those of dev
+	})
+	onApache(t, test)
+}
+
+func onApache(t *testing.T, test func(t *testing.T, k *served)) {
+	t.Helper()
+	for _, release := range []string{dev.Kafka43, dev.Kafka39} {
+		t.Run(release, func(t *testing.T) {
+			t.Parallel()
+			test(t, serving(t, dev.Kafka(t, release).Addrs()))
+		})
+	}
+}
+
+func serving(t *testing.T, addr string) *served {
+	return &served{addr: addr, client: connect(t, addr), category: fmt.Sprintf("category%d", topics.Add(1))}
+}
+
+// line makes the topic.
+func (k *served) line(t testing.TB, partitions int) *kafka.Client {
+	t.Helper()
+	ensure(t, k.client, kafka.Topic{Name: k.category, Partitions: partitions})
+	return k.client
 }
 
 func openWriter(t testing.TB, c *kafka.Client, topic string) liushui.Writer {
@@ -121,43 +165,44 @@ func receive(t testing.TB, r liushui.Reader, n int) []liushui.Record {
 }
 
 func TestWhatIsWrittenIsRead(t *testing.T) {
-	t.Parallel()
-	_, c := line(t, kafka.Topic{Name: "category", Partitions: 4})
-	w := openWriter(t, c, "category")
-	r := openReader(t, c, "category", kafka.From{})
-	before := time.Now().UnixMilli()
-	records := []liushui.Record{
-		{Key: []byte("order1"), Value: []byte("a"), Feed: liushui.FeedDemo},
-		{Key: []byte("order1"), Value: []byte("b"), Feed: liushui.FeedReplay, Headers: []liushui.Header{{Key: "reason", Value: []byte("late")}}},
-		{Key: []byte("order1"), Value: []byte("c"), Headers: []liushui.Header{{Key: "x", Value: []byte("1")}, {Key: "y", Value: nil}}},
-		{Key: []byte("order1"), Value: []byte("d")},
-	}
-	acknowledged := make(chan error, 2)
-	if err := w.Write(t.Context(), records, func(err error) { acknowledged <- err }); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-acknowledged; err != nil {
-		t.Fatal(err)
-	}
-	got := receive(t, r, len(records))
-	for i, want := range records {
-		g := got[i]
-		if string(g.Key) != string(want.Key) || string(g.Value) != string(want.Value) || g.Feed != want.Feed || len(g.Headers) != len(want.Headers) {
-			t.Errorf("record %d: got %+v, want %+v", i, g, want)
+	onEach(t, func(t *testing.T, k *served) {
+		c := k.line(t, 4)
+		w := openWriter(t, c, k.category)
+		r := openReader(t, c, k.category, kafka.From{})
+		before := time.Now().UnixMilli()
+		records := []liushui.Record{
+			{Key: []byte("order1"), Value: []byte("a"), Feed: liushui.FeedDemo},
+			{Key: []byte("order1"), Value: []byte("b"), Feed: liushui.FeedReplay, Headers: []liushui.Header{{Key: "reason", Value: []byte("late")}}},
+			{Key: []byte("order1"), Value: []byte("c"), Headers: []liushui.Header{{Key: "x", Value: []byte("1")}, {Key: "y", Value: nil}}},
+			{Key: []byte("order1"), Value: []byte("d")},
 		}
-		for j := range want.Headers {
-			if g.Headers[j].Key != want.Headers[j].Key || string(g.Headers[j].Value) != string(want.Headers[j].Value) {
-				t.Errorf("record %d, header %d: got %v, want %v", i, j, g.Headers[j], want.Headers[j])
+		acknowledged := make(chan error, 2)
+		if err := w.Write(t.Context(), records, func(err error) { acknowledged <- err }); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-acknowledged; err != nil {
+			t.Fatal(err)
+		}
+		got := receive(t, r, len(records))
+		for i, want := range records {
+			g := got[i]
+			if string(g.Key) != string(want.Key) || string(g.Value) != string(want.Value) || g.Feed != want.Feed || len(g.Headers) != len(want.Headers) {
+				t.Errorf("record %d: got %+v, want %+v", i, g, want)
+			}
+			for j := range want.Headers {
+				if g.Headers[j].Key != want.Headers[j].Key || string(g.Headers[j].Value) != string(want.Headers[j].Value) {
+					t.Errorf("record %d, header %d: got %v, want %v", i, j, g.Headers[j], want.Headers[j])
+				}
+			}
+			if g.Offset != int64(i) {
+				t.Errorf("record %d has offset %d", i, g.Offset)
+			}
+			if g.Time < before || g.Time > time.Now().UnixMilli() {
+				t.Errorf("record %d has time %d, written at %d", i, g.Time, before)
 			}
 		}
-		if g.Offset != int64(i) {
-			t.Errorf("record %d has offset %d", i, g.Offset)
+		if len(acknowledged) != 0 {
+			t.Error("done was called twice")
 		}
-		if g.Time < before || g.Time > time.Now().UnixMilli() {
-			t.Errorf("record %d has time %d, written at %d", i, g.Time, before)
-		}
-	}
-	if len(acknowledged) != 0 {
-		t.Error("done was called twice")
-	}
+	})
 }

@@ -56,104 +56,107 @@ func pollError(t *testing.T, r liushui.Reader) error {
 }
 
 func TestWhereReadersBegin(t *testing.T) {
-	t.Parallel()
-	b, c := line(t, kafka.Topic{Name: "category", Partitions: 1})
-	w := openWriter(t, c, "category")
-	for i := range 10 {
-		send(t, w, i*10, 10)
-	}
-	trimTo(t, b.Addr(), "category", 0, 20)
-	id, err := c.TopicID(t.Context(), "category")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, test := range map[string]struct {
-		from  kafka.From
-		first int64
-		err   error
-		words string
-	}{
-		"the log's start":             {kafka.From{}, 20, nil, ""},
-		"an offset":                   {kafka.From{Offsets: map[int32]int64{0: 47}}, 47, nil, ""},
-		"the log's start, explicitly": {kafka.From{Offsets: map[int32]int64{0: 20}}, 20, nil, ""},
-		"the end":                     {kafka.From{Offsets: map[int32]int64{0: 100}}, 100, nil, ""},
-		"offsets of other partitions": {kafka.From{Offsets: map[int32]int64{7: 3}}, 20, nil, ""},
-		"a tail":                      {kafka.From{Tail: 15}, 85, nil, ""},
-		"a tail longer than the log":  {kafka.From{Tail: 500}, 20, nil, ""},
-		"the same topic":              {kafka.From{TopicID: id, Offsets: map[int32]int64{0: 30}}, 30, nil, ""},
-		"another topic":               {kafka.From{TopicID: "bygone"}, 0, liushui.ErrOtherTopic, "topic category was deleted and made again (its id was bygone and is " + id + ")"},
-		"what was trimmed":            {kafka.From{Offsets: map[int32]int64{0: 19}}, 0, liushui.ErrGone, "topic category, partition 0, offset 19: the log holds 20 to 100"},
-		"what is not yet there":       {kafka.From{Offsets: map[int32]int64{0: 101}}, 0, liushui.ErrGone, "topic category, partition 0, offset 101: the log holds 20 to 100"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r, err := c.Reader(t.Context(), "category", test.from)
-			if test.err != nil {
-				if !errors.Is(err, test.err) || !strings.Contains(err.Error(), test.words) {
-					t.Fatalf("got %v, want %v: %s", err, test.err, test.words)
+	onEach(t, func(t *testing.T, k *served) {
+		c := k.line(t, 1)
+		w := openWriter(t, c, k.category)
+		for i := range 10 {
+			send(t, w, i*10, 10)
+		}
+		trimTo(t, k.addr, k.category, 0, 20)
+		id, err := c.TopicID(t.Context(), k.category)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, test := range map[string]struct {
+			from  kafka.From
+			first int64
+			err   error
+			words string
+		}{
+			"the log's start":             {kafka.From{}, 20, nil, ""},
+			"an offset":                   {kafka.From{Offsets: map[int32]int64{0: 47}}, 47, nil, ""},
+			"the log's start, explicitly": {kafka.From{Offsets: map[int32]int64{0: 20}}, 20, nil, ""},
+			"the end":                     {kafka.From{Offsets: map[int32]int64{0: 100}}, 100, nil, ""},
+			"offsets of other partitions": {kafka.From{Offsets: map[int32]int64{7: 3}}, 20, nil, ""},
+			"a tail":                      {kafka.From{Tail: 15}, 85, nil, ""},
+			"a tail longer than the log":  {kafka.From{Tail: 500}, 20, nil, ""},
+			"the same topic":              {kafka.From{TopicID: id, Offsets: map[int32]int64{0: 30}}, 30, nil, ""},
+			"another topic":               {kafka.From{TopicID: "bygone"}, 0, liushui.ErrOtherTopic, "topic " + k.category + " was deleted and made again (its id was bygone and is " + id + ")"},
+			"what was trimmed":            {kafka.From{Offsets: map[int32]int64{0: 19}}, 0, liushui.ErrGone, "topic " + k.category + ", partition 0, offset 19: the log holds 20 to 100"},
+			"what is not yet there":       {kafka.From{Offsets: map[int32]int64{0: 101}}, 0, liushui.ErrGone, "topic " + k.category + ", partition 0, offset 101: the log holds 20 to 100"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				r, err := c.Reader(t.Context(), k.category, test.from)
+				if test.err != nil {
+					if !errors.Is(err, test.err) || !strings.Contains(err.Error(), test.words) {
+						t.Fatalf("got %v, want %v: %s", err, test.err, test.words)
+					}
+					return
 				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer r.Close()
-			if r.TopicID() != id {
-				t.Errorf("topic id %s, want %s", r.TopicID(), id)
-			}
-			if test.first == 100 {
-				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-				defer cancel()
-				if fetches, err := r.Poll(ctx); !errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("at the end: %v, %v", fetches, err)
+				if err != nil {
+					t.Fatal(err)
 				}
-				return
-			}
-			if got := receive(t, r, int(100-test.first)); got[0].Offset != test.first {
-				t.Errorf("the first offset is %d, want %d", got[0].Offset, test.first)
-			}
-		})
-	}
-	if _, err := c.Reader(t.Context(), "categry", kafka.From{}); !errors.Is(err, liushui.ErrMisuse) || !strings.Contains(err.Error(), "there is no topic categry at "+b.Addr()) {
-		t.Errorf("a topic that does not exist: %v", err)
-	}
+				defer r.Close()
+				if r.TopicID() != id {
+					t.Errorf("topic id %s, want %s", r.TopicID(), id)
+				}
+				if test.first == 100 {
+					ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+					defer cancel()
+					if fetches, err := r.Poll(ctx); !errors.Is(err, context.DeadlineExceeded) {
+						t.Errorf("at the end: %v, %v", fetches, err)
+					}
+					return
+				}
+				if got := receive(t, r, int(100-test.first)); got[0].Offset != test.first {
+					t.Errorf("the first offset is %d, want %d", got[0].Offset, test.first)
+				}
+			})
+		}
+		if _, err := c.Reader(t.Context(), "categry", kafka.From{}); !errors.Is(err, liushui.ErrMisuse) || !strings.Contains(err.Error(), "there is no topic categry at "+k.addr) {
+			t.Errorf("a topic that does not exist: %v", err)
+		}
+	})
 }
 
 func TestAReaderThatIsOvertakenByTheTrimming(t *testing.T) {
-	t.Parallel()
-	b, c := line(t, kafka.Topic{Name: "category", Partitions: 1})
-	w := openWriter(t, c, "category")
-	r := openReader(t, c, "category", kafka.From{})
-	send(t, w, 0, 10)
-	receive(t, r, 10)
-	r.Hold(0, true)
-	time.Sleep(500 * time.Millisecond) // a fetch that is under way finds nothing, and ends
-	send(t, w, 10, 90)
-	trimTo(t, b.Addr(), "category", 0, 60)
-	r.Hold(0, false)
-	err := pollError(t, r)
-	if want := "topic category, partition 0, offset 10: the log holds 60 to 100"; !errors.Is(err, liushui.ErrGone) || !strings.Contains(err.Error(), want) {
-		t.Fatalf("got %v, want ErrGone: %s", err, want)
-	}
-	if again := pollError(t, r); !errors.Is(again, liushui.ErrGone) {
-		t.Errorf("the next Poll: %v", again)
-	}
+	onEach(t, func(t *testing.T, k *served) {
+		c := k.line(t, 1)
+		w := openWriter(t, c, k.category)
+		r := openReader(t, c, k.category, kafka.From{})
+		send(t, w, 0, 10)
+		receive(t, r, 10)
+		r.Hold(0, true)
+		time.Sleep(500 * time.Millisecond) // a fetch that is under way finds nothing, and ends
+		send(t, w, 10, 90)
+		trimTo(t, k.addr, k.category, 0, 60)
+		r.Hold(0, false)
+		err := pollError(t, r)
+		if want := "topic " + k.category + ", partition 0, offset 10: the log holds 60 to 100"; !errors.Is(err, liushui.ErrGone) || !strings.Contains(err.Error(), want) {
+			t.Fatalf("got %v, want ErrGone: %s", err, want)
+		}
+		if again := pollError(t, r); !errors.Is(again, liushui.ErrGone) {
+			t.Errorf("the next Poll: %v", again)
+		}
+	})
 }
 
 // A reader that has read nothing has missed nothing: it begins where the log does.
 func TestAReaderOfTheStartFollowsTheTrimming(t *testing.T) {
-	t.Parallel()
-	b, c := line(t, kafka.Topic{Name: "category", Partitions: 1})
-	w := openWriter(t, c, "category")
-	send(t, w, 0, 100)
-	r := openReader(t, c, "category", kafka.From{})
-	r.Hold(0, true)
-	trimTo(t, b.Addr(), "category", 0, 60)
-	time.Sleep(200 * time.Millisecond) // what was fetched before is not given out while held
-	r.Hold(0, false)
-	first := receiveSome(t, r)[0].Offset
-	if first != 0 && first != 60 {
-		t.Errorf("the first offset is %d, want 60, or 0 where it was fetched before", first)
-	}
+	onEach(t, func(t *testing.T, k *served) {
+		c := k.line(t, 1)
+		w := openWriter(t, c, k.category)
+		send(t, w, 0, 100)
+		r := openReader(t, c, k.category, kafka.From{})
+		r.Hold(0, true)
+		trimTo(t, k.addr, k.category, 0, 60)
+		time.Sleep(200 * time.Millisecond) // what was fetched before is not given out while held
+		r.Hold(0, false)
+		first := receiveSome(t, r)[0].Offset
+		if first != 0 && first != 60 {
+			t.Errorf("the first offset is %d, want 60, or 0 where it was fetched before", first)
+		}
+	})
 }
 
 func receiveSome(t *testing.T, r liushui.Reader) []liushui.Record {
@@ -168,93 +171,101 @@ func receiveSome(t *testing.T, r liushui.Reader) []liushui.Record {
 }
 
 func TestATopicMadeAgainIsAnother(t *testing.T) {
-	t.Parallel()
-	for _, made := range []bool{true, false} {
-		t.Run(fmt.Sprintf("made again=%v", made), func(t *testing.T) {
-			b, c := line(t, kafka.Topic{Name: "category", Partitions: 2})
-			w := openWriter(t, c, "category")
-			r := openReader(t, c, "category", kafka.From{})
-			send(t, w, 0, 10)
-			receive(t, r, 10)
-			deleteTopic(t, b.Addr(), "category")
-			if made {
-				ensure(t, c, kafka.Topic{Name: "category", Partitions: 2})
-				send(t, openWriter(t, c, "category"), 100, 50) // offsets beyond those that the reader stands at
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
-			defer cancel()
-			if fetches, err := r.Poll(ctx); !errors.Is(err, liushui.ErrOtherTopic) {
-				t.Fatalf("got %v and records %v, want %v", err, fetches, liushui.ErrOtherTopic)
-			}
-			if !made {
-				return
-			}
-			if err := w.Write(ctx, []liushui.Record{{Value: []byte("x")}}, nil); err != nil && !errors.Is(err, liushui.ErrOtherTopic) {
-				t.Errorf("writing on: %v", err)
-			}
-			if err := w.Flush(ctx); !errors.Is(err, liushui.ErrOtherTopic) {
-				t.Errorf("writing on: %v", err)
-			}
-		})
-	}
+	onEach(t, func(t *testing.T, k *served) {
+		for _, made := range []bool{true, false} {
+			t.Run(fmt.Sprintf("made again=%v", made), func(t *testing.T) {
+				k := &served{k.addr, k.client, fmt.Sprintf("%s-%v", k.category, made)}
+				c := k.line(t, 2)
+				w := openWriter(t, c, k.category)
+				r := openReader(t, c, k.category, kafka.From{})
+				send(t, w, 0, 10)
+				receive(t, r, 10)
+				deleteTopic(t, k.addr, k.category)
+				if made {
+					ensure(t, c, kafka.Topic{Name: k.category, Partitions: 2})
+					send(t, openWriter(t, c, k.category), 100, 50) // offsets beyond those that the reader stands at
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+				defer cancel()
+				fetches, err := r.Poll(ctx)
+				if !errors.Is(err, liushui.ErrOtherTopic) {
+					t.Fatalf("got %v and records %v, want %v", err, fetches, liushui.ErrOtherTopic)
+				}
+				if !made {
+					return
+				}
+				for err = nil; err == nil; time.Sleep(50 * time.Millisecond) { // Kafka before 4.0 takes what is for the old one
+					if err = w.Write(ctx, []liushui.Record{{Value: []byte("x")}}, nil); err == nil {
+						err = w.Flush(ctx)
+					}
+				}
+				if !errors.Is(err, liushui.ErrOtherTopic) {
+					t.Errorf("writing on: %v", err)
+				}
+			})
+		}
+	})
 }
 
 func TestPartitionsThatAppearAreReadFromTheirStart(t *testing.T) {
-	t.Parallel()
-	b, c := line(t, kafka.Topic{Name: "category", Partitions: 2})
-	w := openWriter(t, c, "category")
-	r := openReader(t, c, "category", kafka.From{})
-	send(t, w, 0, 100)
-	receive(t, r, 100)
-	if _, err := admin(t, b.Addr()).UpdatePartitions(t.Context(), 4, "category"); err != nil {
-		t.Fatal(err)
-	}
-	w2 := openWriter(t, c, "category") // knows all four at once
-	send(t, w2, 100, 200)
-	seen := map[int32]bool{}
-	for _, record := range receive(t, r, 200) {
-		seen[record.Partition] = true
-	}
-	if !seen[2] && !seen[3] {
-		t.Errorf("records came from partitions %v only", seen)
-	}
-	eventually(t, "the ends of four partitions are known", func() bool { return len(r.Ends()) == 4 })
+	onEach(t, func(t *testing.T, k *served) {
+		c := k.line(t, 2)
+		w := openWriter(t, c, k.category)
+		r := openReader(t, c, k.category, kafka.From{})
+		send(t, w, 0, 100)
+		receive(t, r, 100)
+		if _, err := admin(t, k.addr).UpdatePartitions(t.Context(), 4, k.category); err != nil {
+			t.Fatal(err)
+		}
+		w2 := openWriter(t, c, k.category) // knows all four at once
+		send(t, w2, 100, 200)
+		seen := map[int32]bool{}
+		for _, record := range receive(t, r, 200) {
+			seen[record.Partition] = true
+		}
+		if !seen[2] && !seen[3] {
+			t.Errorf("records came from partitions %v only", seen)
+		}
+		eventually(t, "the ends of four partitions are known", func() bool { return len(r.Ends()) == 4 })
+	})
 }
 
 func TestHeldPartitionsRest(t *testing.T) {
-	t.Parallel()
-	_, c := line(t, kafka.Topic{Name: "category", Partitions: 2})
-	w := openWriter(t, c, "category")
-	r := openReader(t, c, "category", kafka.From{})
-	r.Hold(0, true)
-	send(t, w, 0, 100)
-	_, ends := extent(t, c, "category")
-	if ends != 100 {
-		t.Fatalf("%d records were written", ends)
-	}
-	all, err := c.Ends(t.Context(), "category")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, record := range receive(t, r, int(all[1].End)) {
-		if record.Partition != 1 {
-			t.Fatal("a held partition was read")
+	onEach(t, func(t *testing.T, k *served) {
+		c := k.line(t, 2)
+		w := openWriter(t, c, k.category)
+		r := openReader(t, c, k.category, kafka.From{})
+		r.Hold(0, true)
+		time.Sleep(500 * time.Millisecond) // a fetch that is under way finds nothing, and ends
+		send(t, w, 0, 100)
+		_, ends := extent(t, c, k.category)
+		if ends != 100 {
+			t.Fatalf("%d records were written", ends)
 		}
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-	defer cancel()
-	if fetches, err := r.Poll(ctx); err == nil {
-		t.Fatalf("a held partition was read: %v", fetches)
-	}
-	r.Hold(0, false)
-	began := time.Now()
-	got := receive(t, r, int(all[0].End))
-	if got[0].Offset != 0 {
-		t.Errorf("partition 0 goes on at offset %d", got[0].Offset)
-	}
-	if took := time.Since(began); took > 2*time.Second {
-		t.Errorf("a partition that is let go took %s", took)
-	}
+		all, err := c.Ends(t.Context(), k.category)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, record := range receive(t, r, int(all[1].End)) {
+			if record.Partition != 1 {
+				t.Fatal("a held partition was read")
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		if fetches, err := r.Poll(ctx); err == nil {
+			t.Fatalf("a held partition was read: %v", fetches)
+		}
+		r.Hold(0, false)
+		began := time.Now()
+		got := receive(t, r, int(all[0].End))
+		if got[0].Offset != 0 {
+			t.Errorf("partition 0 goes on at offset %d", got[0].Offset)
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("a partition that is let go took %s", took)
+		}
+	})
 }
 
 func TestEndsAreLearnedAndNotInvented(t *testing.T) {
@@ -300,21 +311,22 @@ func TestEndsAreLearnedAndNotInvented(t *testing.T) {
 }
 
 func TestCommitsAreKept(t *testing.T) {
-	t.Parallel()
-	_, c := line(t, kafka.Topic{Name: "category", Partitions: 3})
-	r := openReader(t, c, "category", kafka.From{})
-	if got, err := c.Committed(t.Context(), "liushui-native", "category"); err != nil || len(got) != 0 {
-		t.Fatalf("before any commit: %v, %v", got, err)
-	}
-	for _, step := range []map[int32]int64{{0: 5}, {0: 9, 2: 1}} {
-		if err := r.Commit(t.Context(), "liushui-native", step); err != nil {
-			t.Fatal(err)
+	onEach(t, func(t *testing.T, k *served) {
+		c := k.line(t, 3)
+		r := openReader(t, c, k.category, kafka.From{})
+		if got, err := c.Committed(t.Context(), "liushui-native", k.category); err != nil || len(got) != 0 {
+			t.Fatalf("before any commit: %v, %v", got, err)
 		}
-	}
-	got, err := c.Committed(t.Context(), "liushui-native", "category")
-	if err != nil || len(got) != 2 || got[0] != 9 || got[2] != 1 {
-		t.Errorf("committed %v, %v", got, err)
-	}
+		for _, step := range []map[int32]int64{{0: 5}, {0: 9, 2: 1}} {
+			if err := r.Commit(t.Context(), "liushui-native", step); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := c.Committed(t.Context(), "liushui-native", k.category)
+		if err != nil || len(got) != 2 || got[0] != 9 || got[2] != 1 {
+			t.Errorf("committed %v, %v", got, err)
+		}
+	})
 }
 
 func TestAnEndedContextEndsEverything(t *testing.T) {

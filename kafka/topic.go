@@ -48,16 +48,23 @@ func (c *Client) EnsureTopic(ctx context.Context, t Topic) (created bool, err er
 
 func (c *Client) ensure(ctx context.Context, t Topic) (created bool, err error) {
 	have, err := c.describe(ctx, t.Name)
-	if err != nil {
-		return false, err
-	}
-	if have == nil {
-		if created, err = c.create(ctx, t); err != nil {
-			return false, err
-		}
-		if have, err = c.awaitTopic(ctx, t.Name); err != nil {
+	for err == nil && have == nil {
+		// Again and again: a topic that is still being deleted exists for who
+		// makes it, and not for who asks.
+		made := false
+		if made, err = c.create(ctx, t); err != nil {
 			return created, err
 		}
+		created = created || made
+		select {
+		case <-ctx.Done():
+			return created, fmt.Errorf("wait for topic %s: %w", t.Name, ctx.Err())
+		case <-time.After(50 * time.Millisecond): // until the brokers know it
+		}
+		have, err = c.describe(ctx, t.Name)
+	}
+	if err != nil {
+		return created, err
 	}
 	if t.Results {
 		if err := c.checkResults(ctx, t.Name, have); err != nil {
@@ -91,21 +98,6 @@ func (c *Client) create(ctx context.Context, t Topic) (bool, error) {
 		return false, fmt.Errorf("create topic %s: %w", t.Name, err)
 	}
 	return true, nil
-}
-
-// awaitTopic waits until the brokers know a topic that was just made.
-func (c *Client) awaitTopic(ctx context.Context, name string) (*topic, error) {
-	for {
-		have, err := c.describe(ctx, name)
-		if err != nil || have != nil {
-			return have, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("wait for topic %s: %w", name, ctx.Err())
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
 }
 
 func (c *Client) checkResults(ctx context.Context, name string, have *topic) error {

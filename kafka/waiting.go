@@ -20,6 +20,10 @@ func (w *writer) Waiting() string {
 	return w.waiting
 }
 
+// sameEvery is how often, in looks, a writer asks whether its topic is still the
+// same: Kafka before 4.0 would take records for one that was made again.
+const sameEvery = 4
+
 // watch looks twice a second whether the writer waits; it says so once, and
 // once when it goes on.
 func (w *writer) watch(ctx context.Context) {
@@ -27,11 +31,14 @@ func (w *writer) watch(ctx context.Context) {
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
 	since := time.Time{}
-	for {
+	for look := 1; ; look++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+		if look%sameEvery == 0 {
+			w.checkTopic(ctx)
 		}
 		why := ""
 		if w.stuck() {
@@ -51,6 +58,14 @@ func (w *writer) watch(ctx context.Context) {
 		case was != "" && why == "":
 			w.log.Info("records are taken again", "topic", w.topic, "after", time.Since(since).Round(time.Millisecond))
 		}
+	}
+}
+
+func (w *writer) checkTopic(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, askWait)
+	defer cancel()
+	if have, err := describe(ctx, w.kafka, w.topic); err == nil && have != nil && have.id != w.id {
+		w.fail(otherTopic(w.topic, w.id, have.id))
 	}
 }
 

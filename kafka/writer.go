@@ -26,6 +26,7 @@ const (
 // giving up on what may still succeed, so that order is kept and nothing dropped.
 type writer struct {
 	topic string
+	id    string
 	log   *slog.Logger
 	kafka *kgo.Client
 
@@ -47,7 +48,8 @@ type writer struct {
 // for the beginning only; Close ends the writer and gives up what is not
 // acknowledged: Flush first. The writer has a method Waiting() string.
 func (c *Client) Writer(ctx context.Context, name string) (liushui.Writer, error) {
-	if _, err := c.mustHave(ctx, name); err != nil {
+	have, err := c.mustHave(ctx, name)
+	if err != nil {
 		return nil, err
 	}
 	kafka, err := c.open(
@@ -62,7 +64,7 @@ func (c *Client) Writer(ctx context.Context, name string) (liushui.Writer, error
 		return nil, fmt.Errorf("open a writer of topic %s: %w", name, err)
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	w := &writer{topic: name, log: c.log, kafka: kafka, stop: stop, done: make(chan struct{})}
+	w := &writer{topic: name, id: have.id, log: c.log, kafka: kafka, stop: stop, done: make(chan struct{})}
 	go w.watch(background)
 	return w, nil
 }
@@ -261,6 +263,7 @@ func (w *writer) release(records, bytes int) {
 // fail keeps a lasting error and returns it in words.
 func (w *writer) fail(err error) error {
 	switch {
+	case errors.Is(err, liushui.ErrOtherTopic): // says which
 	case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.UnknownTopicOrPartition):
 		err = fmt.Errorf("write to topic %s: it was deleted: %w", w.topic, liushui.ErrOtherTopic)
 	default:
