@@ -15,8 +15,8 @@ type Source struct {
 	Name string
 	// Lost says that it has lost its start: what it does not hold is no difference.
 	Lost bool
-	// Drops says that it may drop old rows: what it does not hold before its first
-	// row of a statistic and window is no difference.
+	// Drops says that it may drop old rows: what another source holds, and it does
+	// not before its first row of a statistic and window, is no difference.
 	Drops bool
 
 	first map[[2]string]int64 // start of that row
@@ -33,9 +33,11 @@ type Limits struct {
 // Difference is a cell that is held otherwise than it should be.
 type Difference struct {
 	Want   *liushui.Result // nil: nothing counts in it
-	Late   int64           // how many late events would count in it, too
+	Late   int64           // how many late events have their place in it
 	Held   []Held
 	Repair int64 // the highest that is held
+
+	WithLate bool // they count in Want
 }
 
 // Held is a cell as a source holds it; nil: not at all.
@@ -79,7 +81,8 @@ func (c *Computation) Hold(source int, r *liushui.Result) error {
 	return c.results.add(c.hour(r.End-1), r.AppendValue([]byte{byte(source)}, s))
 }
 
-// Compare calls each with every cell that a source holds otherwise.
+// Compare calls each with every cell that a source holds otherwise. No record is
+// taken after it.
 func (c *Computation) Compare(l Limits, each func(*Difference) error) (Summary, error) {
 	sum := Summary{Lost: map[string]int64{}}
 	total, done := int64(len(c.hours())), int64(0)
@@ -135,7 +138,7 @@ func (c *Computation) compareCell(l Limits, p pair, held []*liushui.Result, sum 
 	if err != nil {
 		return err
 	}
-	d := &Difference{}
+	d := &Difference{WithLate: c.c.WithLate}
 	if cell != nil {
 		if d.Want, err = cell.Result(); err != nil {
 			return err
@@ -191,7 +194,7 @@ func (c *Computation) judge(d *Difference, p pair, sum *Summary) (differs bool, 
 			d.Repair = max(d.Repair, h.Result.Repair)
 		}
 		switch {
-		case h.Result == nil && d.Want != nil && c.sources[i].lacks(d.Want):
+		case h.Result == nil && d.Want != nil && c.lacks(i, d):
 			sum.Lost[h.Source]++
 			continue
 		case same(d.Want, h.Result):
@@ -217,10 +220,19 @@ func (c *Computation) judge(d *Difference, p pair, sum *Summary) (differs bool, 
 	return differs, nil
 }
 
-// lacks reports whether the source need not hold a result any more.
-func (s *Source) lacks(r *liushui.Result) bool {
-	first, known := s.first[[2]string{r.Statistic, r.Window}]
-	return s.Lost || s.Drops && known && r.Start < first
+// lacks reports whether a source need not hold a cell any more.
+func (c *Computation) lacks(source int, d *Difference) bool {
+	s := c.sources[source]
+	first, known := s.first[[2]string{d.Want.Statistic, d.Want.Window}]
+	if s.Lost || !s.Drops || !known || d.Want.Start >= first {
+		return s.Lost
+	}
+	for i, h := range d.Held {
+		if i != source && (h.Result != nil || c.sources[i].Lost) {
+			return true
+		}
+	}
+	return false
 }
 
 // same compares end, values, version and sketches. A result of version 0, with
@@ -281,4 +293,29 @@ func mergedEstimate(images ...[]byte) (int64, error) {
 		return 0, err
 	}
 	return estimate(merged)
+}
+
+// Right is the cell as it should be, as a result that takes the place of all
+// that are held. It lacks generation and engine. Where nothing counts in the
+// cell it is of version 0.
+func (d *Difference) Right() *liushui.Result {
+	right := &liushui.Result{}
+	late := int64(0)
+	for _, h := range d.Held {
+		if h.Result == nil {
+			continue
+		}
+		if late = h.Result.Late; d.Want == nil {
+			*right = *h.Result
+			right.Values, right.Sketches, right.Version = make([]liushui.Value, len(right.Values)), nil, 0
+		}
+	}
+	if d.Want != nil {
+		*right = *d.Want
+	}
+	if d.WithLate && late != liushui.LateUnknown {
+		late += d.Late
+	}
+	right.Late, right.Repair = late, d.Repair+1
+	return right
 }

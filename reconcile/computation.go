@@ -36,7 +36,7 @@ type Computation struct {
 	sources  []*Source
 	row      []byte
 	event    Event
-	met      map[idHash]Place // late ones: the first of an id
+	again    map[Place]bool // late ones whose event was counted otherwise
 
 	Account liushui.Account
 	Differs []Differing // ids sent with differing contents, the first of them
@@ -60,7 +60,7 @@ func New(c Config) *Computation {
 	f := FieldsOf(c.Job)
 	all := &Computation{c: c, fields: f, codec: newCodec(f), calendar: NewCalendar(c.Job.Zone), ids: ids{},
 		from: c.Scope.From, to: 1<<63 - 1, slack: (c.Job.Lateness + c.Job.Corrections).Milliseconds(),
-		event: Event{Fields: map[string]string{}, Sums: map[string]int64{}}, met: map[idHash]Place{},
+		event:  Event{Fields: map[string]string{}, Sums: map[string]int64{}},
 		events: newSpill(c.Dir), parked: newSpill(c.Dir), results: newSpill(c.Dir)}
 	if c.Scope.To != 0 {
 		all.to = c.Scope.To
@@ -146,6 +146,9 @@ type pair struct{ counted, late *Cell }
 // something, with the cells whose windows are over at its end; at last, without
 // an hour, of all others.
 func (c *Computation) compute(each func(hour int64, over map[string]pair) error) error {
+	if err := c.settle(); err != nil {
+		return err
+	}
 	counted, late := NewCells(c.calendar, c.c.Scope), NewCells(c.calendar, c.c.Scope)
 	for _, start := range c.hours() {
 		_, end := c.calendar.Span(hourWindow, start)
@@ -218,7 +221,7 @@ func (c *Computation) wanted(p pair) (*Cell, error) {
 }
 
 // Results computes all cells of the scope, as results without late, generation,
-// repair and engine. They come hour by hour.
+// repair and engine. They come hour by hour. No record is taken after it.
 func (c *Computation) Results(each func(*liushui.Result) error) error {
 	return c.compute(func(_ int64, over map[string]pair) error {
 		for _, p := range over {

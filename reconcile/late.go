@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"encoding/binary"
-	"slices"
 
 	"liushui"
 )
@@ -37,6 +36,28 @@ func (c *Computation) park(r *liushui.Record, e *Event) error {
 	return c.parked.add(c.hour(e.Time), append(row, c.row...))
 }
 
+// settle ends the taking of records: it finds the late ones that were counted
+// otherwise, and forgets the ids.
+func (c *Computation) settle() error {
+	if c.ids == nil {
+		return nil
+	}
+	c.again = map[Place]bool{}
+	for _, hour := range c.parked.starts() {
+		err := c.eachLate(hour, func(e *LateEvent, said []byte) error {
+			if known, _ := c.ids.add(hashOf(e.ID), said); known {
+				c.again[e.Place] = true
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	c.ids = nil
+	return nil
+}
+
 // eachLate calls take with the late events of an hour, and what each says.
 func (c *Computation) eachLate(hour int64, take func(e *LateEvent, said []byte) error) error {
 	return c.parked.each(hour, func(row []byte) error {
@@ -47,21 +68,18 @@ func (c *Computation) eachLate(hour int64, take func(e *LateEvent, said []byte) 
 		id, said := string(row[n:n+int(length)]), row[n+int(length):]
 		c.codec.heard(said, &c.event)
 		e := &LateEvent{Place: Place{int32(partition), offset}, ID: id, Type: c.event.Fields["type"], Time: c.event.Time, Amount: liushui.Money(c.event.Sums["amount"])}
-		h := hashOf(id)
-		first, met := c.met[h]
-		_, counted := c.ids[h]
-		e.Again = counted || met && first != e.Place
-		if !met {
-			c.met[h] = e.Place
-		}
+		e.Again = c.again[e.Place]
 		return take(e, said)
 	})
 }
 
-// Late sums up the late events of the scope.
+// Late sums up the late events of the scope. No record is taken after it.
 func (c *Computation) Late() (LateSum, error) {
 	sum := LateSum{ByType: map[string]int64{}, Amounts: map[string]liushui.Money{}}
-	for _, hour := range slices.Sorted(slices.Values(c.parked.starts())) {
+	if err := c.settle(); err != nil {
+		return sum, err
+	}
+	for _, hour := range c.parked.starts() {
 		err := c.eachLate(hour, func(e *LateEvent, _ []byte) error {
 			if e.Again {
 				sum.Again++

@@ -10,10 +10,11 @@ import (
 	"slices"
 )
 
-// spill keeps rows by hour, in the order in which they came. What does not fit
-// into buffered goes to a file.
+// spill keeps rows by hour, in the order in which they came, on disk but for the
+// newest.
 type spill struct {
 	dir      string // empty: all stays in memory
+	most     int    // bytes that wait in memory for the file
 	file     *os.File
 	size     int64
 	buffered int
@@ -31,10 +32,7 @@ type chunk struct {
 	length int
 }
 
-// maxBuffered is how many bytes of rows wait in memory for the file.
-const maxBuffered = 32 << 20
-
-func newSpill(dir string) *spill { return &spill{dir: dir, hours: map[int64]*hour{}} }
+func newSpill(dir string) *spill { return &spill{dir: dir, most: 32 << 20, hours: map[int64]*hour{}} }
 
 func (s *spill) add(start int64, row []byte) error {
 	h := s.hours[start]
@@ -45,7 +43,7 @@ func (s *spill) add(start int64, row []byte) error {
 	before := len(h.tail)
 	h.tail = append(binary.AppendUvarint(h.tail, uint64(len(row))), row...)
 	s.buffered += len(h.tail) - before
-	if s.dir == "" || s.buffered < maxBuffered {
+	if s.dir == "" || s.buffered < s.most {
 		return nil
 	}
 	return s.flush()

@@ -12,13 +12,28 @@ import (
 	"liushui/kafka"
 )
 
-// write writes records into a topic, as a system of somebody else would.
-func (l *line) write(topic string, records ...liushui.Record) {
+// client is one of the line's Kafka.
+func (l *line) client() *kafka.Client {
 	l.t.Helper()
 	client, err := kafka.Connect(l.t.Context(), kafka.Config{Brokers: []string{l.kafka}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	return client
+}
+
+// readTopic reads a topic through.
+func (l *line) readTopic(topic string) []liushui.Record {
+	l.t.Helper()
+	client := l.client()
+	defer client.Close()
+	return readTopic(l.t, client, topic)
+}
+
+// write writes records into a topic, as a system of somebody else would.
+func (l *line) write(topic string, records ...liushui.Record) {
+	l.t.Helper()
+	client := l.client()
 	defer client.Close()
 	if _, err := client.EnsureTopic(l.t.Context(), kafka.Topic{Name: topic, Partitions: 1}); err != nil {
 		l.t.Fatal(err)

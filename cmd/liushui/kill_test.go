@@ -115,7 +115,7 @@ events:
 	replay := []string{"--csv", csv, "--mapping", mapping}
 	killed(t, data, append(replay, "--rate", "1500/s", "--checkpoint-every", "200ms"), append(replay, "--speed", "max", "--exit-when-done"))
 
-	compareWithTheLog(t, data)
+	compareWithTheLog(t, data, shop(t))
 	if got := totals(t, data, "sales", "payments", "paid"); got["payments"] != fmt.Sprintf("%d.00", rows-rows/50) || got["paid"] != paid.String() {
 		t.Errorf("the tables have %v, want %d payments of %s", got, rows-rows/50, paid)
 	}
@@ -127,7 +127,7 @@ func TestKilledDemo(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	killed(t, data, []string{"--demo", "--rate", "3000/s", "--checkpoint-every", "200ms"},
 		[]string{"--demo", "--events", "3000", "--speed", "max", "--exit-when-done"})
-	compareWithTheLog(t, data)
+	compareWithTheLog(t, data, shop(t))
 }
 
 // TestCtrlC is the signal itself, at a real process.
@@ -147,14 +147,20 @@ func TestCtrlC(t *testing.T) {
 	}
 }
 
-// compareWithTheLog computes the whole log by other, plainer code, and compares
-// topic, tables and account with that.
-func compareWithTheLog(t *testing.T, data string) {
+// shop is the built-in job.
+func shop(t *testing.T) *liushui.Job {
 	t.Helper()
 	job, err := loadJob("", liushui.DefaultJob)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return job
+}
+
+// compareWithTheLog computes the whole log by other, plainer code, and compares
+// topic, tables and account with that.
+func compareWithTheLog(t *testing.T, data string, job *liushui.Job) {
+	t.Helper()
 	topics := readBack(t, data)
 	results := topics[liushui.TopicResults]
 	late := map[enginetest.Place]bool{}

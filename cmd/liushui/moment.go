@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"liushui"
+	"liushui/kafka"
+)
+
+// moment is a state of the topic of results that can be compared with the log:
+// what the engine had judged, and from when on all of it had been sent.
+type moment struct {
+	generation int64
+	job        *liushui.Job
+	progress   *liushui.Progress
+	end        int64 // of the topic
+	start      int64
+	settled    bool // all that was judged is in the topic; else only what can no longer change
+}
+
+// sentWithin is when an engine has certainly sent what it judged.
+const sentWithin = 6 * time.Second
+
+// findMoment reads job and progress records through.
+func (p *program) findMoment(ctx context.Context, client *kafka.Client, topic string) (*moment, error) {
+	there, err := client.HasTopic(ctx, topic)
+	if err == nil && !there {
+		err = misuse("there is no topic %s: has `liushui process` run?", topic)
+	}
+	if err != nil {
+		return nil, err
+	}
+	all, err := whole(ctx, client, topic)
+	if err != nil {
+		return nil, err
+	}
+	reading := p.newMeter("reading progress", "records")
+	defer reading.close()
+	standing, recent := &liushui.Standing{}, map[int64]*pastProgress{}
+	err = scan(ctx, client, topic, all, reading, func(r *liushui.Record) error {
+		kind := liushui.KindOf(r.Key)
+		if kind == liushui.KindResult {
+			return nil
+		}
+		if err := standing.Observe(kind, r.Value); err != nil {
+			return fmt.Errorf("%s, offset %d: %w", topic, r.Offset, err)
+		}
+		if kind == liushui.KindProgress {
+			newest := standing.Progress()
+			if recent[newest.Generation] == nil {
+				recent[newest.Generation] = &pastProgress{}
+			}
+			recent[newest.Generation].add(newest)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	generation, job := standing.Current()
+	if job == nil || recent[generation] == nil {
+		return nil, fmt.Errorf("topic %s holds no results of an engine; has `liushui process` run?", topic)
+	}
+	m := &moment{generation: generation, job: job, start: all[0].start, end: all[0].end}
+	m.progress, m.settled = recent[generation].choose()
+	if m.progress == nil {
+		return nil, fmt.Errorf("the engine has only begun; try again in %s", sentWithin)
+	}
+	return m, nil
+}
+
+// pastProgress are the newest progress records of a generation.
+type pastProgress struct {
+	all   []*liushui.Progress // of the last seconds, oldest first
+	since int64               // when the newest offsets were reported first
+}
+
+func (h *pastProgress) add(p *liushui.Progress) {
+	if n := len(h.all); n == 0 || h.all[n-1].Engine != p.Engine || !maps.Equal(offsetsOf(h.all[n-1]), offsetsOf(p)) {
+		h.since = p.Time
+	}
+	h.all = append(h.all, p)
+	enough := slices.IndexFunc(h.all, func(old *liushui.Progress) bool { return old.Time > p.Time-sentWithin.Milliseconds() })
+	h.all = h.all[max(enough-1, 0):]
+}
+
+// choose finds a progress record all of whose figures have been sent since. An
+// engine that stopped, or that rests, has sent all that it judged.
+func (h *pastProgress) choose() (p *liushui.Progress, settled bool) {
+	newest := h.all[len(h.all)-1]
+	if newest.Stopped || newest.Time-h.since >= sentWithin.Milliseconds() {
+		return newest, true
+	}
+	if oldest := h.all[0]; oldest.Engine == newest.Engine && newest.Time-oldest.Time >= sentWithin.Milliseconds() {
+		return oldest, false
+	}
+	return nil, false
+}
+
+func offsetsOf(p *liushui.Progress) map[int32]int64 {
+	offsets := map[int32]int64{}
+	for _, part := range p.Partitions {
+		offsets[part.Partition] = part.Offset
+	}
+	return offsets
+}
