@@ -124,4 +124,8 @@ type Snapshot interface {
 	// in Standing.Current's job: windows of an older generation that grouped by
 	// other fields are left out, and a measure that it did not compute is null.
 	Rows(ctx context.Context, q Query) ([]Row, error)
+	// Corrections returns the rows of a query that changed after they were final,
+	// those that changed last first. Top, By, Offset and Newest mean nothing here,
+	// and no Window means all.
+	Corrections(ctx context.Context, q Query) ([]Correction, error)
 }

@@ -105,18 +105,23 @@ func AppendTable(b []byte, rows []Row, s *Statistic, zone *time.Location) []byte
 	for i := range rows {
 		cells = append(cells, rows[i].tableCells(s, zone))
 	}
-	widths := make([]int, len(cells[0]))
-	for _, line := range cells {
+	return appendColumns(b, cells, 2+len(s.By), len(cells[0]))
+}
+
+// appendColumns appends lines of a table. The columns [from, to) are figures,
+// which stand to the right.
+func appendColumns(b []byte, lines [][]string, from, to int) []byte {
+	widths := make([]int, len(lines[0]))
+	for _, line := range lines {
 		for i, cell := range line {
 			widths[i] = max(widths[i], displayWidth(cell))
 		}
 	}
-	left := 2 + len(s.By) // columns of text; figures stand to the right
-	for _, line := range cells {
+	for _, line := range lines {
 		for i, cell := range line {
 			pad := strings.Repeat(" ", widths[i]-displayWidth(cell))
 			switch {
-			case i >= left:
+			case i >= from && i < to:
 				b = append(append(b, pad...), cell...)
 			case i < len(line)-1:
 				b = append(append(b, cell...), pad...)
@@ -153,16 +158,20 @@ func (r *Row) tableCells(s *Statistic, zone *time.Location) []string {
 		cells = append(cells, strings.Map(printable, k))
 	}
 	for i, v := range r.Values {
-		switch kind := s.Measures[i].Kind; {
-		case v.Null:
-			cells = append(cells, "too large")
-		case kind == Distinct && v.N > ApproximateAbove:
-			cells = append(cells, "≈"+strconv.FormatInt(v.N, 10))
-		default:
-			cells = append(cells, string(v.AppendJSON(nil, kind)))
-		}
+		cells = append(cells, v.tableText(s.Measures[i].Kind))
 	}
 	return cells
+}
+
+// tableText is the value as people read it.
+func (v Value) tableText(kind MeasureKind) string {
+	switch {
+	case v.Null:
+		return "too large"
+	case kind == Distinct && v.N > ApproximateAbove:
+		return "≈" + strconv.FormatInt(v.N, 10)
+	}
+	return string(v.AppendJSON(nil, kind))
 }
 
 // printable keeps what a terminal would obey, or show in another order, out of it.

@@ -152,6 +152,9 @@ func (s *Store) commit(ctx context.Context, b *batch, next int64) (rows int64, e
 		return 0, err
 	}
 	for _, u := range upserts {
+		if err := s.writeFirst(ctx, tx, u.cells); err != nil {
+			return 0, err
+		}
 		if err := u.run(ctx, s.db, tx); err != nil {
 			return 0, err
 		}

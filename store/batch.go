@@ -47,6 +47,8 @@ type cells struct {
 	superseded int64 // from this start on a higher generation is shown
 	index      map[string]int
 	results    []*liushui.Result
+
+	corrections map[*liushui.Result]*correction // of results
 }
 
 func newBatch(standing *liushui.Standing, keep *keeper) *batch {
@@ -131,10 +133,30 @@ func (b *batch) addResult(r *liushui.Record) error {
 	case !ok:
 		c.index[string(b.id)] = len(c.results)
 		c.results = append(c.results, result)
+		c.correct(result, nil, r.Time)
 	case result.Newer(c.results[i]):
+		c.correct(result, c.results[i], r.Time)
 		c.results[i] = result
 	}
 	return nil
+}
+
+// correct notes that a result changes a row after it was final. before is the
+// result of the same cell whose place it takes in the batch, or nil.
+func (c *cells) correct(r, before *liushui.Result, time int64) {
+	held := c.corrections[before]
+	delete(c.corrections, before)
+	if !corrects(r) {
+		return
+	}
+	if held == nil {
+		held = &correction{first: before, at: time}
+	}
+	if c.corrections == nil {
+		c.corrections = map[*liushui.Result]*correction{}
+	}
+	held.last = time
+	c.corrections[r] = held
 }
 
 func (b *batch) target(r *liushui.Result) *cells {

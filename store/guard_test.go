@@ -131,7 +131,7 @@ func TestAnyOrderComesToTheSameTable(t *testing.T) {
 				s.mustApply(t, rest[:n])
 				rest = rest[n:]
 			}
-			dump := s.dump(t)
+			dump := s.dump(t, "$$first") // what a row was before depends on the order
 			if held, ok := dumps[round/3]; !ok {
 				dumps[round/3] = dump
 				l.compare(s)

@@ -182,8 +182,8 @@ func (p *queryPlan) order() string {
 	return " ORDER BY " + strings.Join(terms, ", ")
 }
 
-// scanner reads a row of the plan's columns.
-func (p *queryPlan) scanner() func(*sql.Rows) (liushui.Row, error) {
+// scanner reads a row of the plan's columns, and what stands after them.
+func (p *queryPlan) scanner() func(rows *sql.Rows, more ...any) (liushui.Row, error) {
 	keys, values := len(p.statistic.By), len(p.statistic.Measures)
 	var late sql.NullInt64
 	numbers := make([]sql.NullInt64, values)
@@ -194,7 +194,7 @@ func (p *queryPlan) scanner() func(*sql.Rows) (liushui.Row, error) {
 		}
 	}
 	images := make([][]byte, len(withSketch))
-	return func(rows *sql.Rows) (liushui.Row, error) {
+	return func(rows *sql.Rows, more ...any) (liushui.Row, error) {
 		r := liushui.Row{Result: liushui.Result{Statistic: p.statistic.Name, Window: p.query.Window, Values: make([]liushui.Value, values)}}
 		if keys > 0 {
 			r.Key = make([]string, keys)
@@ -210,7 +210,7 @@ func (p *queryPlan) scanner() func(*sql.Rows) (liushui.Row, error) {
 			images[i] = nil
 			into = append(into, &images[i])
 		}
-		if err := rows.Scan(into...); err != nil {
+		if err := rows.Scan(append(into, more...)...); err != nil {
 			return r, err
 		}
 		r.Late = liushui.LateUnknown

@@ -107,9 +107,13 @@ func (s *Store) createTables(ctx context.Context, jobs []*liushui.Job) error {
 func (s *Store) createTable(ctx context.Context, statistic *liushui.Statistic, held map[string][]string) error {
 	t := tableOf(statistic)
 	measures, sketches := valueColumns(statistic)
-	statements := addColumns(s.db, t, statistic, held[t.name])
+	first := firstTable(t)
+	statements := append(addColumns(s.db, t.name, measures, sketches, held[t.name]), addColumns(s.db, first, measures, nil, held[first])...)
+	if len(held[first]) == 0 {
+		statements = append(statements, createFirstTable(s.db, t, statistic))
+	}
 	if len(held[t.name]) == 0 {
-		statements = []string{createTable(s.db, t, statistic)}
+		statements = append(statements, createTable(s.db, t, statistic))
 		fields, err := json.Marshal(t.fields)
 		if err != nil {
 			return err
@@ -125,6 +129,7 @@ func (s *Store) createTable(ctx context.Context, statistic *liushui.Statistic, h
 		}
 	}
 	held[t.name] = append(append(append(held[t.name], "generation"), measures...), sketches...)
+	held[first] = append(append(held[first], "generation"), measures...)
 	return nil
 }
 
@@ -148,7 +153,7 @@ func (s *Store) drop(ctx context.Context) error {
 	}
 	var statements []string
 	for name, statistic := range tables {
-		statements = append(statements, "DROP VIEW IF EXISTS "+s.db.quote(statistic), "DROP TABLE IF EXISTS "+s.db.quote(name))
+		statements = append(statements, "DROP VIEW IF EXISTS "+s.db.quote(statistic), "DROP TABLE IF EXISTS "+s.db.quote(firstTable(&table{name: name})), "DROP TABLE IF EXISTS "+s.db.quote(name))
 	}
 	for _, name := range []string{tableTables, tableGenerations, tableRecords} {
 		statements = append(statements, "DELETE FROM "+s.db.quote(name))

@@ -64,10 +64,15 @@ func (k *keeper) plan(standing *liushui.Standing) {
 		job := standing.Job(number)
 		calendar := job.Calendar()
 		for _, statistic := range job.Statistics {
-			name := tableOf(statistic).name
+			t := tableOf(statistic)
+			drop := func(window string, from, to int64) {
+				for _, name := range []string{firstTable(t), t.name} {
+					k.queue = append(k.queue, sweepRange{name, number, window, from, to})
+				}
+			}
 			for _, w := range statistic.Windows {
 				if covered[number] < forever {
-					k.queue = append(k.queue, sweepRange{name, number, w.Name, covered[number], forever})
+					drop(w.Name, covered[number], forever)
 				}
 				age, ok := k.ages[w.Name]
 				if !ok || watermark == 0 {
@@ -75,7 +80,7 @@ func (k *keeper) plan(standing *liushui.Standing) {
 				}
 				cutoff, _ := calendar.Span(w, watermark-age.Milliseconds())
 				k.cutoffs[sweepRange{generation: number, window: w.Name}] = cutoff
-				k.queue = append(k.queue, sweepRange{name, number, w.Name, math.MinInt64, cutoff})
+				drop(w.Name, math.MinInt64, cutoff)
 			}
 		}
 	}

@@ -111,15 +111,14 @@ func createTable(d dialect, t *table, s *liushui.Statistic) string {
 	return b.String()
 }
 
-// addColumns are the statements that bring a table to a later job's measures.
-func addColumns(d dialect, t *table, s *liushui.Statistic, held []string) []string {
+// addColumns are the statements that bring a table that is held to a later job's measures.
+func addColumns(d dialect, table string, measures, sketches, held []string) []string {
 	var statements []string
 	add := func(column, kind string) {
-		if !slices.Contains(held, column) {
-			statements = append(statements, "ALTER TABLE "+d.quote(t.name)+" ADD COLUMN "+d.quote(column)+" "+kind+" NULL")
+		if len(held) > 0 && !slices.Contains(held, column) {
+			statements = append(statements, "ALTER TABLE "+d.quote(table)+" ADD COLUMN "+d.quote(column)+" "+kind+" NULL")
 		}
 	}
-	measures, sketches := valueColumns(s)
 	for _, c := range measures {
 		add(c, "BIGINT")
 	}

@@ -25,6 +25,9 @@ type memory struct {
 	position int64
 	broken   error
 	asked    []liushui.Query
+
+	corrections      []liushui.Correction
+	askedCorrections []liushui.Query
 }
 
 func (m *memory) take(t testing.TB, records []liushui.Record) {
@@ -105,6 +108,11 @@ func (m *memorySnapshot) Rows(_ context.Context, q liushui.Query) ([]liushui.Row
 		rows = rows[:min(q.Limit, len(rows))]
 	}
 	return rows, nil
+}
+
+func (m *memorySnapshot) Corrections(_ context.Context, q liushui.Query) ([]liushui.Correction, error) {
+	m.askedCorrections = append(m.askedCorrections, q)
+	return m.corrections, nil
 }
 
 // frameOf is the newest frame's sections.

@@ -109,8 +109,12 @@ func (r *reconciling) holdRows(ctx context.Context, at liushui.Snapshot) error {
 	return nil
 }
 
-// rowsAtOnce is about how many windows are read together.
-const rowsAtOnce = 2000
+// Windows are read together, no more than so many or so long: with keys, an hour
+// may have a hundred thousand rows.
+const (
+	windowsAtOnce  = 2000
+	withKeysAtOnce = 30 * time.Minute
+)
 
 func (r *reconciling) holdWindow(ctx context.Context, at liushui.Snapshot, s *liushui.Statistic, w liushui.Window, reading *meter) error {
 	q := liushui.Query{Statistic: s.Name, Window: w.Name, From: r.scope.From, To: r.scope.To, Limit: 1}
@@ -123,7 +127,10 @@ func (r *reconciling) holdWindow(ctx context.Context, at liushui.Snapshot, s *li
 	if err != nil || len(last) == 0 {
 		return err
 	}
-	step := min(rowsAtOnce*w.Size, 86_400_000)
+	step := min(windowsAtOnce*w.Size, 86_400_000)
+	if len(s.By) > 0 {
+		step = max(min(step, withKeysAtOnce.Milliseconds()), w.Size)
+	}
 	for from := first[0].Start; from <= last[0].Start; from += step {
 		to := from + step
 		if r.scope.To != 0 {

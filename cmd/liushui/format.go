@@ -56,3 +56,39 @@ func (f formatFlag) write(w io.Writer, job *liushui.Job, s *liushui.Statistic, r
 	_, err := w.Write(b)
 	return err
 }
+
+// writeCorrections writes corrections of one statistic, a line or an object for
+// each figure that changed.
+func (f formatFlag) writeCorrections(w io.Writer, job *liushui.Job, s *liushui.Statistic, all []liushui.Correction) error {
+	var b []byte
+	switch f {
+	case "csv":
+		b = s.AppendCorrectionsCSVHeader(b)
+		for i := range all {
+			b = all[i].AppendCSV(b, s, job.Zone)
+		}
+	case "json":
+		b = append(b, '[')
+		for i := range all {
+			begin := len(b)
+			if begin > 1 {
+				b = append(b, ',')
+			}
+			b = append(b, "\n  "...)
+			whole := len(b)
+			if b = all[i].AppendJSON(b, s, job.Zone); len(b) == whole {
+				b = b[:begin] // no figure of it changed
+			}
+		}
+		if len(b) > 1 {
+			b = append(b, '\n')
+		}
+		b = append(b, "]\n"...)
+	default:
+		if b = liushui.AppendCorrectionsTable(b, all, s, job.Zone); len(all) == 0 {
+			b = []byte("no corrections\n")
+		}
+	}
+	_, err := w.Write(b)
+	return err
+}

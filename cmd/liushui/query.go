@@ -23,6 +23,8 @@ type querySpec struct {
 	top       int
 	limit     int
 	format    formatFlag
+
+	corrections bool
 }
 
 func (p *program) queryCommand() *cobra.Command {
@@ -34,11 +36,14 @@ func (p *program) queryCommand() *cobra.Command {
 		Short: "Read results from the store",
 		Long: `Read results from the store: the job's statistics, as a table, CSV or JSON.
 Times of --from and --to are in the job's zone unless they name one; --to is exclusive.
+With --corrections it lists what changed after it was final, the newest change first:
+what each figure was, what it is, and how many late events its row has.
 Without --data and --database it reads the newest data directory under ./liushui-data.`,
 		Example: `  liushui query sales
   liushui query sales_by_province --from 2020-02-01 --to 2020-03-01 --top 10 --by paid
   liushui query sales_by_province --where province=上海 --format csv
   liushui query sales --window 1m --from 2020-02-25T20:00 --format json
+  liushui query sales --corrections --limit 20
   liushui query sales --database mysql://shop@db:3306/liushui`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -65,6 +70,7 @@ Without --data and --database it reads the newest data directory under ./liushui
 	c.Flags().IntVar(&q.top, "top", 0, "only the `N` highest rows, by --by")
 	c.Flags().StringVar(&q.by, "by", "", "`measure` that --top orders by")
 	c.Flags().IntVar(&q.limit, "limit", 0, "at most `N` rows")
+	c.Flags().BoolVar(&q.corrections, "corrections", false, "what changed after it was final, of all sizes of windows or that of --window")
 	c.Flags().Var(&q.format, "format", "how to write the rows")
 	c.Flags().StringVar(&data, "data", "", "data `directory` of `liushui up`")
 	database.bind(c, "`DSN` of the store: sqlite:PATH or mysql://user@host:3306/db")
@@ -80,6 +86,16 @@ func (p *program) query(ctx context.Context, at liushui.Snapshot, q *querySpec) 
 	s, query, err := q.against(job)
 	if err != nil {
 		return err
+	}
+	if q.corrections {
+		if q.window == "" {
+			query.Window = ""
+		}
+		all, err := at.Corrections(ctx, query)
+		if err != nil {
+			return err
+		}
+		return q.format.writeCorrections(p.stdout, job, s, all)
 	}
 	rows, err := at.Rows(ctx, query)
 	if err != nil {
@@ -137,6 +153,8 @@ func (q *querySpec) checkTop(s *liushui.Statistic) error {
 		return misuse("--top %d needs --by and a measure: %s", q.top, measures)
 	case q.by != "" && !slices.ContainsFunc(s.Measures, func(m liushui.Measure) bool { return m.Name == q.by }):
 		return misuse("--by %s: %s has the measures %s", q.by, s.Name, measures)
+	case q.corrections && q.top > 0:
+		return misuse("--top orders rows, not --corrections; --limit bounds them")
 	case q.by != "" && q.top == 0:
 		return misuse("--by %s needs --top and a number of rows", q.by)
 	}

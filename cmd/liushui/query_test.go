@@ -48,7 +48,7 @@ func filledStore(t *testing.T, path string) {
 				t.Fatal(err)
 			}
 		}
-		records = append(records, liushui.Record{Offset: int64(len(records)), Key: []byte(key), Value: text})
+		records = append(records, liushui.Record{Offset: int64(len(records)), Time: day(4) + int64(len(records))*1000, Key: []byte(key), Value: text})
 	}
 	add(liushui.KeyJob, liushui.JobRecord{Job: job.Name, Hash: job.Hash(), Generation: generation, Engine: "native", Text: queriedJob})
 	result := func(statistic, window string, start, end int64, key []string, late int64, values ...liushui.Value) {
@@ -68,6 +68,14 @@ func filledStore(t *testing.T, path string) {
 		result("hourly", "1h", start, start+3_600_000, nil, 0, n(100+h))
 	}
 	add(liushui.ProgressKey("native"), liushui.Progress{Engine: "native", Generation: generation, Watermark: day(3) + 1})
+	for hour, key := range []string{"上海", "", "=1+1"} { // corrected after they were final
+		start := day(1) + int64(hour)*3_600_000
+		result("takings", "1h", start, start+3_600_000, []string{key}, 0, n(10), n(1_000_000), n(290))
+		if hour > 0 {
+			result("takings", "1h", start, start+3_600_000, []string{key}, 1, n(11), n(1_005_000), n(310))
+		}
+		result("takings", "1h", start, start+3_600_000, []string{key}, 2, n(12), n(int64(1_000_000-hour*20_000)), liushui.Value{Null: hour == 2, N: int64(290 + hour)})
+	}
 
 	s, err := store.Open(t.Context(), store.Config{DSN: databaseIn(path)})
 	if err != nil {
@@ -86,21 +94,29 @@ func TestQueryFormats(t *testing.T) {
 	dir := t.TempDir()
 	filledStore(t, dir)
 	for name, args := range map[string]string{
-		"days.txt":     "takings",
-		"days.csv":     "takings --format csv",
-		"days.json":    "takings --format json",
-		"where.txt":    "takings --where province=上海",
-		"unknown.txt":  "takings --where province=",
-		"range.txt":    "takings --from 2020-02-02 --to 2020-02-03",
-		"hours.txt":    "hourly",
-		"hours2.txt":   "hourly --from 2020-02-02T01:00 --to 2020-02-02T03:00:00+08:00",
-		"top.txt":      "takings --top 2 --by paid",
-		"limit.txt":    "takings --limit 1",
-		"none.txt":     "hourly --window 1m",
-		"none.csv":     "hourly --window 1m --format csv",
-		"none.json":    "hourly --window 1m --format json",
-		"spelt.txt":    "takings --window 1d --from 2020-02-02T00:00:00+08:00 --limit 2 --format table",
-		"combined.txt": "takings --where province=上海 --from 2020-02-01 --top 1 --by orders",
+		"days.txt":         "takings",
+		"days.csv":         "takings --format csv",
+		"days.json":        "takings --format json",
+		"where.txt":        "takings --where province=上海",
+		"unknown.txt":      "takings --where province=",
+		"range.txt":        "takings --from 2020-02-02 --to 2020-02-03",
+		"hours.txt":        "hourly",
+		"hours2.txt":       "hourly --from 2020-02-02T01:00 --to 2020-02-02T03:00:00+08:00",
+		"top.txt":          "takings --top 2 --by paid",
+		"limit.txt":        "takings --limit 1",
+		"none.txt":         "hourly --window 1m",
+		"none.csv":         "hourly --window 1m --format csv",
+		"none.json":        "hourly --window 1m --format json",
+		"spelt.txt":        "takings --window 1d --from 2020-02-02T00:00:00+08:00 --limit 2 --format table",
+		"corrections.txt":  "takings --corrections",
+		"corrections.csv":  "takings --corrections --format csv",
+		"corrections.json": "takings --corrections --format json --window 1h",
+		"correction.txt":   "takings --corrections --limit 1",
+		"corrections2.txt": "takings --corrections --where province=上海 --from 2020-02-01 --to 2020-02-02",
+		"uncorrected.txt":  "hourly --corrections",
+		"uncorrected.json": "hourly --corrections --format json",
+		"uncorrected.csv":  "takings --corrections --window 1d --format csv",
+		"combined.txt":     "takings --where province=上海 --from 2020-02-01 --top 1 --by orders",
 	} {
 		r := command(t, append([]string{"query", "--data", dir}, strings.Fields(args)...)...)
 		if r.code != exitFine || r.errOut != "" {
@@ -118,15 +134,16 @@ func TestQueryNamesWhatThereIs(t *testing.T) {
 	dir := t.TempDir()
 	filledStore(t, dir)
 	for args, want := range map[string]string{
-		"":                                          "which statistic? The job queried has takings, hourly",
-		"sales":                                     `there is no statistic "sales"; the job queried has takings, hourly`,
-		"takings --window 1m":                       "--window 1m: takings has 1h, 1d",
-		"takings --where city=上海":                   "--where city=上海: takings is grouped by province",
-		"hourly --where province=上海":                "--where province=上海: hourly is not grouped by any field",
-		"takings --top 3":                           "--top 3 needs --by and a measure: orders, paid, buyers",
-		"takings --top 3 --by refunds":              "--by refunds: takings has the measures orders, paid, buyers",
-		"takings --by paid":                         "--by paid needs --top and a number of rows",
-		"takings --top -1 --by paid":                "--top -1: want a number of rows above 0",
+		"":                             "which statistic? The job queried has takings, hourly",
+		"sales":                        `there is no statistic "sales"; the job queried has takings, hourly`,
+		"takings --window 1m":          "--window 1m: takings has 1h, 1d",
+		"takings --where city=上海":      "--where city=上海: takings is grouped by province",
+		"hourly --where province=上海":   "--where province=上海: hourly is not grouped by any field",
+		"takings --top 3":              "--top 3 needs --by and a measure: orders, paid, buyers",
+		"takings --top 3 --by refunds": "--by refunds: takings has the measures orders, paid, buyers",
+		"takings --by paid":            "--by paid needs --top and a number of rows",
+		"takings --top -1 --by paid":   "--top -1: want a number of rows above 0",
+		"takings --corrections --top 3 --by paid":   "--top orders rows, not --corrections; --limit bounds them",
 		"takings --limit -1":                        "--limit -1: want a number of rows above 0",
 		"takings --from yesterday":                  "--from yesterday: want a time such as 2020-02-01, 2020-02-01T10:00 (in Asia/Shanghai) or 2020-02-01T10:00:00+08:00",
 		"takings --to 2020-02-30":                   "--to 2020-02-30: want a time such as 2020-02-01, 2020-02-01T10:00 (in Asia/Shanghai) or 2020-02-01T10:00:00+08:00",

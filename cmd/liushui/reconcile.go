@@ -160,7 +160,6 @@ type reconciling struct {
 	completeFrom int64 // windows that begin earlier are not in the log; 0: all are
 	oldest       int64 // event times that were read
 	newest       int64
-	repaired     int64
 }
 
 // lateRecords are those that a dead letter of the engine and generation calls late.
