@@ -129,21 +129,31 @@ func answer(out http.ResponseWriter, view any) {
 
 // rows answers with a statistic's rows as one array of flat objects, or as CSV.
 func (w *Wall) rows(out http.ResponseWriter, r *http.Request) {
+	var rows []liushui.Row
+	q, ok := w.answered(out, r, func(ctx context.Context, s liushui.Snapshot, q *question) (err error) {
+		rows, err = s.Rows(ctx, q.query)
+		return err
+	})
+	if ok {
+		q.answer(out, rows)
+	}
+}
+
+// answered understands a question and lets read ask the store. Where there is no
+// answer it says why, and ok is false.
+func (w *Wall) answered(out http.ResponseWriter, r *http.Request, read func(context.Context, liushui.Snapshot, *question) error) (q *question, ok bool) {
 	if w.config.History == nil {
 		problem(out, http.StatusServiceUnavailable, "this wall has no history; start it with --database")
-		return
+		return nil, false
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), rowsLimit)
 	defer cancel()
-	var q *question
-	var rows []liushui.Row
 	err := w.config.History.View(ctx, func(s liushui.Snapshot) (err error) {
 		_, job := s.Standing().Current()
 		if q, err = ask(job, r.PathValue("name"), r.URL.Query()); err != nil {
 			return err
 		}
-		rows, err = s.Rows(ctx, q.query)
-		return err
+		return read(ctx, s, q)
 	})
 	var refused *refusal
 	switch {
@@ -153,9 +163,8 @@ func (w *Wall) rows(out http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		w.log.Warn("a question to the store had no answer", "path", r.URL.Path, "error", err)
 		problem(out, http.StatusServiceUnavailable, "the store does not answer at the moment; try again in a while")
-	default:
-		q.answer(out, rows)
 	}
+	return q, err == nil
 }
 
 // refusal is a question that cannot be answered as it is.
@@ -277,19 +286,13 @@ func (q *question) answer(out http.ResponseWriter, rows []liushui.Row) {
 	if q.query.Newest {
 		slices.SortStableFunc(rows, func(a, b liushui.Row) int { return cmp.Compare(a.Start, b.Start) })
 	}
-	header := out.Header()
-	header.Set("Cache-Control", "no-store")
-	header.Set("Liushui-More", strconv.FormatBool(more))
 	var body []byte
 	if q.csv {
-		header.Set("Content-Type", "text/csv; charset=utf-8")
-		header.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s-%s.csv"`, q.statistic.Name, q.query.Window))
 		body = q.statistic.AppendCSVHeader(body)
 		for i := range rows {
 			body = rows[i].AppendCSV(body, q.statistic, q.zone)
 		}
 	} else {
-		header.Set("Content-Type", "application/json")
 		body = append(body, '[')
 		for i := range rows {
 			if i > 0 {
@@ -298,6 +301,19 @@ func (q *question) answer(out http.ResponseWriter, rows []liushui.Row) {
 			body = rows[i].AppendJSON(body, q.statistic, q.zone)
 		}
 		body = append(body, "]\n"...)
+	}
+	q.write(out, q.statistic.Name+"-"+q.query.Window, more, body)
+}
+
+// write sends an answer; CSV as a file of a name.
+func (q *question) write(out http.ResponseWriter, name string, more bool, body []byte) {
+	header := out.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("Liushui-More", strconv.FormatBool(more))
+	header.Set("Content-Type", "application/json")
+	if q.csv {
+		header.Set("Content-Type", "text/csv; charset=utf-8")
+		header.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s.csv"`, name))
 	}
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	out.Write(body)

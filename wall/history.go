@@ -15,6 +15,8 @@ type storeState struct {
 	word  string // ok, behind, none
 	delay *int64 // ms; nil = unknown
 	last  int64  // its position when it answered last
+
+	corrections []correctionView // that it held then
 }
 
 // storeEvery is how often the store is asked for its position.
@@ -158,12 +160,22 @@ func (w *Wall) askStore(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	position := int64(-1)
-	err := w.config.History.View(ctx, func(s liushui.Snapshot) error {
+	var corrections []correctionView
+	w.mu.Lock()
+	today, _, _ := w.board.todayDay()
+	w.mu.Unlock()
+	err := w.config.History.View(ctx, func(s liushui.Snapshot) (err error) {
 		_, position = s.Position()
+		if corrections, err = recentCorrections(ctx, s, today); err != nil {
+			return err
+		}
 		return w.reload(ctx, s)
 	})
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if err == nil {
+		w.store.corrections = corrections
+	}
 	w.store.position(w.board, position, err)
 	return err
 }

@@ -112,7 +112,8 @@ func (m *memorySnapshot) Rows(_ context.Context, q liushui.Query) ([]liushui.Row
 
 func (m *memorySnapshot) Corrections(_ context.Context, q liushui.Query) ([]liushui.Correction, error) {
 	m.askedCorrections = append(m.askedCorrections, q)
-	return m.corrections, nil
+	found := slices.DeleteFunc(slices.Clone(m.corrections), func(c liushui.Correction) bool { return q.Window != "" && c.Window != q.Window })
+	return found[:min(len(found), q.Limit)], nil
 }
 
 // frameOf is the newest frame's sections.

@@ -28,9 +28,10 @@ func (w *Wall) Handler() http.Handler {
 	mux.HandleFunc("/api/v1/live", w.live)
 	mux.HandleFunc("/api/v1/statistics", w.statistics)
 	mux.HandleFunc("/api/v1/statistics/{name}", w.rows)
+	mux.HandleFunc("/api/v1/statistics/{name}/corrections", w.corrections)
 	mux.HandleFunc("/api/v1/health", w.health)
 	mux.HandleFunc("/api/", func(out http.ResponseWriter, r *http.Request) {
-		problem(out, http.StatusNotFound, "there is no "+r.URL.Path+"; want /api/v1/statistics, /api/v1/statistics/NAME, /api/v1/live or /api/v1/health")
+		problem(out, http.StatusNotFound, "there is no "+r.URL.Path+"; want /api/v1/statistics, /api/v1/statistics/NAME, /api/v1/statistics/NAME/corrections, /api/v1/live or /api/v1/health")
 	})
 	mux.HandleFunc("/healthz", func(out http.ResponseWriter, _ *http.Request) { plain(out, http.StatusOK, "ok") })
 	mux.HandleFunc("/readyz", w.ready)

@@ -99,6 +99,8 @@ type healthView struct {
 	TooLarge   int64        `json:"tooLarge"`
 	StoreDelay *int64       `json:"storeDelay"`
 	Store      string       `json:"store"`
+
+	Corrections []correctionView `json:"corrections"`
 }
 
 // funnelSteps are the funnel's event types in its order. A step may be larger
@@ -255,7 +257,8 @@ func funnel(d *day, s *shelf) []stepView {
 
 // healthView is the state of the line at the clock time now.
 func (b *board) healthView(now int64, store storeState) healthView {
-	v := healthView{Engines: []engineView{}, Disagree: b.accounts.disagree(), Store: store.word, StoreDelay: store.delay}
+	v := healthView{Engines: []engineView{}, Disagree: b.accounts.disagree(), Store: store.word, StoreDelay: store.delay,
+		Corrections: append([]correctionView{}, store.corrections...)}
 	for _, number := range b.standing.Generations() {
 		if number < b.generation {
 			continue

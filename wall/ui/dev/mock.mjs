@@ -91,6 +91,16 @@ function scene(name) {
     const whole = name === "clicks" ? zero : name === "toolarge" ? big : values(orders, cents);
     const engines = [{ name: "native", watermark, rate: 183_412.6, time: now, stopped: false, account, balanced: true }];
     if (name === "engines") engines.push({ ...engines[0], name: "spark", account: { ...account, counted: account.counted - 1 }, balanced: false });
+    const corrections = [60, 1_500, 0].map((ago, i) => ({
+      window: i === 2 ? "1d" : "1m",
+      start: i === 2 ? day - 86_400_000 : clock - ago * step,
+      end: clock,
+      was: values(40, 2_600_000),
+      is: values(41, i === 1 ? 2_570_000 : 2_626_650),
+      late: 1 + i,
+      repaired: i === 1,
+      changed: now - i * 61_000,
+    }));
     return {
       job: { name: "shop", zone: "Asia/Shanghai", currency: "CNY", statistics: ["sales", "activity", "sales_by_category", "sales_by_province"] },
       feed,
@@ -107,7 +117,7 @@ function scene(name) {
         { type: "pay", ...users(Math.round(orders * 0.86)) },
       ],
       orders: latest.slice(),
-      health: { rate: 183_412.6, lag: 214, engines, disagree: name === "engines", corrected: 1_204, tooLarge: name === "toolarge" ? 2 : 0, storeDelay: 412, store: "ok" },
+      health: { rate: 183_412.6, lag: 214, engines, disagree: name === "engines", corrected: 1_204, tooLarge: name === "toolarge" ? 2 : 0, storeDelay: 412, store: "ok", corrections },
     };
   }
 
@@ -119,7 +129,7 @@ function scene(name) {
     if (name === "quiet") Object.assign(s, { name, newest: began - 75_000, lag: 0 });
     if (small) Object.assign(s, { name: "live" });
     if (name === "waiting" || name === "nojob") {
-      return { ...full, job: name === "nojob" ? null : full.job, today: null, categories: [], provinces: [], funnel: [], orders: [], feed: "live", curve: { ...full.curve, points: [] }, health: { ...full.health, engines: [], rate: 0, lag: null, corrected: 0, storeDelay: null, store: "none" }, state: { ...s, name: "waiting", since: 0, newest: 0, watermark: 0, lag: null } };
+      return { ...full, job: name === "nojob" ? null : full.job, today: null, categories: [], provinces: [], funnel: [], orders: [], feed: "live", curve: { ...full.curve, points: [] }, health: { ...full.health, engines: [], rate: 0, lag: null, corrected: 0, storeDelay: null, store: "none", corrections: [] }, state: { ...s, name: "waiting", since: 0, newest: 0, watermark: 0, lag: null } };
     }
     return full;
   }

@@ -107,6 +107,18 @@ export interface EngineHealth {
   balanced: boolean;
 }
 
+/** A window of sales that changed after it was final. */
+export interface Correction {
+  window: string;
+  start: number;
+  end: number;
+  was: Values;
+  is: Values;
+  late: number | null;
+  repaired: boolean;
+  changed: number; // clock
+}
+
 export interface Health {
   rate: number;
   lag: number | null;
@@ -116,6 +128,7 @@ export interface Health {
   tooLarge: number;
   storeDelay: number | null;
   store: "ok" | "behind" | "none";
+  corrections: Correction[]; // the newest change first
 }
 
 export interface Sections {

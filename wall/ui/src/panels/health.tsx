@@ -1,9 +1,10 @@
 import { type ReadonlySignal, computed } from "@preact/signals";
-import { health, state, text, zone } from "../board.ts";
+import { currencySymbol, health, measure, state, text, zone } from "../board.ts";
 import { now } from "../clock.ts";
-import type { Account, EngineHealth } from "../frame.ts";
+import { type Shift, shiftOf } from "../corrections.ts";
+import type { Account, Correction, EngineHealth } from "../frame.ts";
 import { countdown } from "../freshness.ts";
-import { formatCount } from "../money.ts";
+import { formatCount, formatExact, group, SCALE } from "../money.ts";
 import { Card, say, slots } from "../parts.tsx";
 
 const ENGINES = 2; // two engines may run at once
@@ -71,6 +72,39 @@ function Engine({ i }: { i: number }) {
   );
 }
 
+const CORRECTIONS = 5;
+
+interface Corrected {
+  c: Correction;
+  shift: Shift;
+}
+
+/** Those that changed a figure which can be shown, the newest change first. */
+const correctedRows = computed<Corrected[]>(() =>
+  (health.value?.corrections ?? []).flatMap((c) => {
+    const shift = shiftOf(c, measure.value);
+    return shift ? [{ c, shift }] : [];
+  }),
+);
+
+function figure(s: Shift, amount: bigint, sign: boolean): string {
+  const size = amount < 0n ? -amount : amount;
+  const digits = s.money ? currencySymbol.value + formatExact(size) : group((size / SCALE).toString());
+  return (amount < 0n ? "−" : sign ? "+" : "") + digits;
+}
+
+function CorrectionRow({ i }: { i: number }) {
+  const row = computed(() => correctedRows.value[i]);
+  const of = (pick: (r: Corrected) => string) => computed(() => (row.value ? pick(row.value) : ""));
+  return (
+    <li hidden={computed(() => row.value === undefined)}>
+      <time>{of((r) => (r.c.window === "1d" ? zone.value.day(r.c.start) : zone.value.minute(r.c.start)))}</time>{" "}
+      <b>{of((r) => figure(r.shift, r.shift.by, true))}</b> <span>{of((r) => "= " + figure(r.shift, r.shift.is, false))}</span>{" "}
+      <small>{of((r) => zone.value.time(r.c.changed))}</small>
+    </li>
+  );
+}
+
 export function Pipeline() {
   const none = computed(() => (health.value?.engines.length ?? 0) === 0);
   return (
@@ -90,6 +124,11 @@ export function Pipeline() {
         <Fact name={say((t) => t.corrections)} value={corrected} />
         <Fact name={say((t) => t.storeDelay)} value={store} bad={computed(() => health.value?.store === "behind")} />
       </dl>
+      <ul class={computed(() => ((health.value?.engines.length ?? 0) > 1 ? "corrected one" : "corrected"))} aria-label={say((t) => t.corrections)} data-testid="corrections" hidden={computed(() => correctedRows.value.length === 0)}>
+        {slots(CORRECTIONS).map((i) => (
+          <CorrectionRow i={i} />
+        ))}
+      </ul>
       <div class={computed(() => ((health.value?.engines.length ?? 0) > 1 ? "account two" : "account"))} data-testid="account">
         {slots(ENGINES).map((i) => (
           <Engine i={i} />
