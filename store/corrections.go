@@ -267,6 +267,9 @@ func (v *snapshot) Corrections(ctx context.Context, q liushui.Query) ([]liushui.
 // has reports whether there is a table: a store of an earlier version that was
 // only read since has none for first rows.
 func (v *snapshot) has(ctx context.Context, table string) (bool, error) {
+	if _, there := v.known.Load(table); there {
+		return true, nil
+	}
 	rows, err := v.tx.QueryContext(ctx, v.db.columnsQuery())
 	if err != nil {
 		return false, fmt.Errorf("look for table %s: %w", table, err)
@@ -277,11 +280,10 @@ func (v *snapshot) has(ctx context.Context, table string) (bool, error) {
 		if err := rows.Scan(&name, &column); err != nil {
 			return false, fmt.Errorf("look for table %s: %w", table, err)
 		}
-		if name == table {
-			return true, nil
-		}
+		v.known.Store(name, true)
 	}
-	return false, rows.Err()
+	_, there := v.known.Load(table)
+	return there, rows.Err()
 }
 
 func (v *snapshot) correctionsOf(ctx context.Context, p *queryPlan, part part) ([]liushui.Correction, error) {

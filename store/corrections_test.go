@@ -163,10 +163,11 @@ func TestCorrectionsOfOldStores(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := s.corrected(t, liushui.Query{Statistic: "sales"}); got != nil {
+		again := open(t, Config{DSN: dsn, ReadOnly: true})
+		if got := again.corrected(t, liushui.Query{Statistic: "sales"}); got != nil {
 			t.Errorf("%q", got)
 		}
-		again := open(t, Config{DSN: dsn})
+		again = open(t, Config{DSN: dsn})
 		if err := again.Begin(t.Context(), "topic-1", 0, 1<<40); err != nil {
 			t.Fatal(err)
 		}

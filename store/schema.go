@@ -151,6 +151,7 @@ func (s *Store) drop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.known.Clear()
 	var statements []string
 	for name, statistic := range tables {
 		statements = append(statements, "DROP VIEW IF EXISTS "+s.db.quote(statistic), "DROP TABLE IF EXISTS "+s.db.quote(firstTable(&table{name: name})), "DROP TABLE IF EXISTS "+s.db.quote(name))

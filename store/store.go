@@ -44,6 +44,7 @@ type Store struct {
 	skipped  skipped
 	health   health
 	restored restored
+	known    sync.Map // see snapshot
 }
 
 // Open opens the database and makes the store's own tables. A server that does

@@ -22,6 +22,7 @@ type snapshot struct {
 	tx       *sql.Tx
 	position position
 	standing *liushui.Standing
+	known    *sync.Map // names of tables that are known to be there
 }
 
 // View runs read with all that it sees taken at one moment. It does not wait for
@@ -40,7 +41,7 @@ func (s *Store) snapshot(ctx context.Context) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &snapshot{db: s.db, tx: tx}
+	v := &snapshot{db: s.db, tx: tx, known: &s.known}
 	if v.position, err = readPosition(ctx, s.db, tx); err == nil {
 		v.standing, err = s.restore(ctx, v)
 	}
