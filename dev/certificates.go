@@ -1,9 +1,8 @@
 package dev
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -48,6 +47,14 @@ func MakeCertificates(dir string) (c *Certificates, err error) {
 		return nil, err
 	}
 	c.CA, c.OtherCA = ours.file, other.file
+	servers, err := newKey() // RSA: MySQL 8.0.12 knows no other
+	if err != nil {
+		return nil, err
+	}
+	clients, err := newKey()
+	if err != nil {
+		return nil, err
+	}
 	now := time.Now()
 	for _, want := range []struct {
 		pair  *KeyPair
@@ -64,7 +71,11 @@ func MakeCertificates(dir string) (c *Certificates, err error) {
 		{&c.OldClient, ours, "old-client", "", now.Add(-2 * day)},
 		{&c.FalseClient, other, "false-client", "", now.Add(day)},
 	} {
-		if *want.pair, err = want.by.sign(want.name, want.host, want.until); err != nil {
+		key := servers
+		if want.host == "" {
+			key = clients
+		}
+		if *want.pair, err = want.by.sign(want.name, want.host, key, want.until); err != nil {
 			return nil, err
 		}
 	}
@@ -73,15 +84,17 @@ func MakeCertificates(dir string) (c *Certificates, err error) {
 
 const day = 24 * time.Hour
 
+func newKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) }
+
 type authority struct {
 	dir, file   string
 	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
+	key         *rsa.PrivateKey
 	signed      int64
 }
 
 func newAuthority(dir, name string) (*authority, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := newKey()
 	if err != nil {
 		return nil, err
 	}
@@ -100,11 +113,7 @@ func newAuthority(dir, name string) (*authority, error) {
 
 // sign makes a certificate for a server of that name and 127.0.0.1, unless it
 // is elsewhere; or for a client.
-func (a *authority) sign(name, host string, until time.Time) (KeyPair, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return KeyPair{}, err
-	}
+func (a *authority) sign(name, host string, key *rsa.PrivateKey, until time.Time) (KeyPair, error) {
 	a.signed++
 	certificate := &x509.Certificate{
 		SerialNumber: big.NewInt(100 + a.signed), Subject: pkix.Name{CommonName: name},
@@ -122,7 +131,7 @@ func (a *authority) sign(name, host string, until time.Time) (KeyPair, error) {
 }
 
 // write signs a certificate and writes it and its key into files.
-func (a *authority) write(name string, certificate *x509.Certificate, key *ecdsa.PrivateKey) (pair KeyPair, err error) {
+func (a *authority) write(name string, certificate *x509.Certificate, key *rsa.PrivateKey) (pair KeyPair, err error) {
 	signed, err := x509.CreateCertificate(rand.Reader, certificate, a.certificate, &key.PublicKey, a.key)
 	if err != nil {
 		return pair, fmt.Errorf("sign a certificate for %s: %w", name, err)

@@ -23,6 +23,7 @@ const connectWait = 5 * time.Second
 type Config struct {
 	Brokers  []string     // host:port each; default 127.0.0.1:9092
 	ClientID string       // seen in the brokers' logs; default liushui
+	Security Security     // default: neither TLS nor a user
 	Log      *slog.Logger // default slog.Default()
 }
 
@@ -32,6 +33,9 @@ type Client struct {
 	id      string
 	log     *slog.Logger
 	kafka   *kgo.Client
+	dialer  dialer
+	sasl    string // its name, "" none
+	login   []kgo.Opt
 
 	presence *presence
 }
@@ -56,18 +60,39 @@ func Connect(ctx context.Context, c Config) (*Client, error) {
 		}
 		client.brokers = append(client.brokers, address)
 	}
-	var err error
+	err := client.secure(&c.Security)
+	if err != nil {
+		return nil, err
+	}
 	if client.kafka, err = client.open(); err != nil {
 		return nil, fmt.Errorf("connect to Kafka at %s: %w", client.address(), err)
 	}
 	if err := client.ping(ctx); err != nil {
-		client.kafka.Close()
+		defer client.kafka.Close()
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		if said := client.diagnose(ctx, err); said != nil {
+			return nil, said
+		}
 		return nil, fmt.Errorf("no Kafka at %s: %w; start one with `liushui broker`, or name yours with --brokers", client.address(), plain(err))
 	}
+	if client.sasl == "plain" && client.dialer.tls == nil {
+		client.log.Warn("the password goes to Kafka in the clear; take --kafka-tls, or --kafka-sasl scram-sha-512")
+	}
 	return client, nil
+}
+
+// secure prepares TLS and the user.
+func (c *Client) secure(s *Security) (err error) {
+	if c.dialer, err = s.dialer(); err != nil {
+		return err
+	}
+	mechanism, err := s.mechanism()
+	if mechanism != nil {
+		c.sasl, c.login = s.SASL, []kgo.Opt{kgo.SASL(mechanism)}
+	}
+	return err
 }
 
 // hostPort checks an address before it is looked up; a missing port is 9092.
@@ -102,16 +127,17 @@ func (c *Client) address() string { return strings.Join(c.brokers, ",") }
 
 // open makes a connection of its own with the settings that all share and more.
 func (c *Client) open(more ...kgo.Opt) (*kgo.Client, error) {
-	return kgo.NewClient(append([]kgo.Opt{
+	options := append([]kgo.Opt{
 		kgo.SeedBrokers(c.brokers...),
 		kgo.ClientID(c.id),
-		kgo.DialTimeout(2 * time.Second),
+		kgo.Dialer(c.dialer.dial),
 		kgo.RetryBackoffFn(backoff),
 		kgo.MetadataMinAge(100 * time.Millisecond),
 		kgo.MetadataMaxAge(10 * time.Second),
 		kgo.AlwaysRetryEOF(), // a broker that restarts may close a connection before its first answer
 		kgo.DisableClientMetrics(),
-	}, more...)...)
+	}, c.login...)
+	return kgo.NewClient(append(options, more...)...)
 }
 
 // backoff is the wait before the next attempt: 50 ms, doubling to about 1 s.

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -33,7 +34,7 @@ func (r *reader) askNow() {
 func (r *reader) ask(ctx context.Context) {
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
-	lost, missed := false, 0
+	lost, missed, refused := false, 0, 0
 	defer func() {
 		if lost {
 			r.presence.find(false)
@@ -58,8 +59,12 @@ func (r *reader) ask(ctx context.Context) {
 			r.presence.find(true)
 		}
 		if err != nil {
+			if r.refused(err, &refused) {
+				return
+			}
 			continue
 		}
+		refused = 0
 		if missed++; found {
 			missed = 0
 		}
@@ -67,6 +72,21 @@ func (r *reader) ask(ctx context.Context) {
 			r.judgeTopic(ctx, true)
 		}
 	}
+}
+
+// refused counts errors that say that Kafka refuses us, and fails the reader at
+// the third in a row.
+func (r *reader) refused(err error, times *int) bool {
+	said := verdict(err)
+	if said == nil {
+		*times = 0
+		return false
+	}
+	if *times++; *times < patientRefusals {
+		return false
+	}
+	r.fail(fmt.Errorf("read topic %s: %w", r.topic, said))
+	return true
 }
 
 // askOnce reports whether the topic was found.

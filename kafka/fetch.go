@@ -27,7 +27,7 @@ const (
 func (r *reader) source(ctx context.Context, broker int32, poked <-chan struct{}) {
 	d := new(decoder)
 	defer d.close()
-	for turn, fails := 0, 0; ctx.Err() == nil; turn++ {
+	for turn, fails, refused := 0, 0, 0; ctx.Err() == nil; turn++ {
 		req := r.request(broker, turn)
 		if req == nil {
 			select {
@@ -45,10 +45,13 @@ func (r *reader) source(ctx context.Context, broker int32, poked <-chan struct{}
 		}
 		r.rest(req)
 		if err == nil {
-			fails = 0
+			fails, refused = 0, 0
 			continue
 		}
 		fails++
+		if r.refused(err, &refused) {
+			return
+		}
 		r.askNow()
 		select {
 		case <-ctx.Done():

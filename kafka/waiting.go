@@ -86,6 +86,9 @@ func (w *writer) reason(ctx context.Context) string {
 	if err == nil {
 		why, err = held(ctx, w.kafka, w.topic)
 	}
+	if said := verdict(err); said != nil {
+		w.fail(said)
+	}
 	switch {
 	case err != nil:
 		return silence(err) + ": " + plain(err).Error()

@@ -1,10 +1,13 @@
 package store
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io/fs"
 	"net"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,7 +42,8 @@ type address struct {
 	user, password string
 	host           string // host:port
 	database       string
-	tls            string // true, skip-verify or preferred; empty: none
+	tls            string         // true, skip-verify or preferred; empty: none
+	authorities    *x509.CertPool // nil: the system's
 }
 
 func (a *address) String() string {
@@ -126,4 +130,45 @@ func parseServer(rest, password string) (*address, error) {
 		return nil, wrong("has a tls that is not true, skip-verify or preferred")
 	}
 	return a, nil
+}
+
+// secure asks for TLS beside what the address says.
+func (a *address) secure(on bool, caFile string) error {
+	if !on && caFile == "" {
+		return nil
+	}
+	flag := "--database-tls"
+	if caFile != "" {
+		flag = "--database-tls-ca"
+	}
+	switch {
+	case a.file != "":
+		return misusef("%s: SQLite is a file on this machine; leave the flag out, or name a server with --database mysql://user@host:3306/database", flag)
+	case a.tls != "" && a.tls != "true":
+		return misusef("%s: the database address says tls=%s, which trusts anybody; leave that out", flag, a.tls)
+	}
+	a.tls = "true"
+	if caFile == "" {
+		return nil
+	}
+	text, err := os.ReadFile(caFile)
+	if err != nil {
+		return misusef("--database-tls-ca: %v", err)
+	}
+	a.authorities = x509.NewCertPool()
+	if !a.authorities.AppendCertsFromPEM(text) {
+		return misusef("--database-tls-ca %s: holds no certificate in PEM", caFile)
+	}
+	return nil
+}
+
+// config is that of TLS. The driver adds the server's name where it is checked.
+func (a *address) config() *tls.Config {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: a.authorities, InsecureSkipVerify: a.tls != "true"}
+	for _, suite := range tls.CipherSuites() {
+		c.CipherSuites = append(c.CipherSuites, suite.ID)
+	}
+	// MySQL that was built with OpenSSL 1.0 knows nothing better; it is chosen last.
+	c.CipherSuites = append(c.CipherSuites, tls.TLS_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_RSA_WITH_AES_256_GCM_SHA384)
+	return c
 }

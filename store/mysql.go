@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
@@ -28,7 +29,10 @@ func (d *mysqlServer) open(readOnly bool) (write, read *sql.DB, err error) {
 	c := mysql.NewConfig()
 	c.User, c.Passwd, c.Net, c.Addr, c.DBName = d.address.user, d.address.password, "tcp", d.address.host, d.address.database
 	c.Timeout, c.ReadTimeout, c.WriteTimeout = 5*time.Second, time.Minute, time.Minute
-	c.TLSConfig = d.address.tls
+	if d.address.tls != "" {
+		c.TLS = d.address.config()
+		c.AllowFallbackToPlaintext = d.address.tls == "preferred"
+	}
 	c.Logger = driverLog{d.log}
 	c.Params = map[string]string{
 		"sql_mode":                 "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
@@ -144,7 +148,9 @@ func (d *mysqlServer) judge(err error) (fault, string) {
 	case slices.Contains(passingErrors, e.Number):
 		return passing, ""
 	case e.Number == 1045 || e.Number == 1698 || e.Number == 1251 || e.Number == 2061:
-		return mendable, "check user and password; the password comes from the address, --database-password-file or LIUSHUI_DATABASE_PASSWORD"
+		return mendable, "check user and password; the password comes from the address, --database-password-file or LIUSHUI_DATABASE_PASSWORD" + d.wantsTLS()
+	case e.Number == 3159:
+		return mendable, "add --database-tls, or --database-tls-ca with the file of the server's authority"
 	case e.Number == 1049:
 		return mendable, "make it first: CREATE DATABASE " + d.quote(d.address.database)
 	case e.Number == 1044 || e.Number == 1142 || e.Number == 1143 || e.Number == 1370:
@@ -155,14 +161,32 @@ func (d *mysqlServer) judge(err error) (fault, string) {
 	return fatal, ""
 }
 
+// wantsTLS is said where a server may refuse a user for want of TLS.
+func (d *mysqlServer) wantsTLS() string {
+	if d.address.tls != "" {
+		return ""
+	}
+	return "; a server that takes a user with TLS only says the same: then add --database-tls"
+}
+
 func judgeConnection(err error) (fault, string) {
 	var network net.Error
+	var said *net.OpError
+	var invalid x509.CertificateInvalidError
+	var name x509.HostnameError
 	var certificate *tls.CertificateVerificationError
 	switch {
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return mendable, fmt.Sprintf("the server's certificate is valid from %s to %s; renew it there, or mend the clock here",
+			invalid.Cert.NotBefore.Format(time.DateTime), invalid.Cert.NotAfter.Format(time.DateTime))
+	case errors.As(err, &name):
+		return mendable, "name the server in the database address as its certificate does"
 	case errors.As(err, &certificate):
-		return mendable, "the server's certificate is not trusted here; install its authority, or add ?tls=skip-verify to the address"
+		return mendable, "the server's certificate is not trusted here; name the file of its authority with --database-tls-ca"
+	case errors.As(err, &said) && said.Op == "remote error":
+		return mendable, "the server refuses our TLS; it must speak TLS 1.2 or 1.3"
 	case errors.Is(err, mysql.ErrNoTLS):
-		return mendable, "the server has no TLS; leave tls out of the address, or say tls=preferred"
+		return mendable, "the server has no TLS; leave --database-tls and its kin, and tls in the address, out"
 	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, driver.ErrBadConn),
 		errors.Is(err, mysql.ErrInvalidConn), errors.Is(err, mysql.ErrMalformPkt), errors.Is(err, mysql.ErrPktSync),
 		errors.Is(err, mysql.ErrPktSyncMul), errors.Is(err, mysql.ErrBusyBuffer):

@@ -23,6 +23,8 @@ import (
 type Config struct {
 	DSN      string                   // sqlite:PATH or mysql://user[:password]@host:3306/database[?tls=true|skip-verify|preferred]
 	Password string                   // where the DSN has none
+	TLS      bool                     // speak TLS with a server, and check its certificate and name
+	CAFile   string                   // the same, and trust the authorities in this PEM file only; default: the system's
 	ReadOnly bool                     // change nothing, make nothing
 	Keep     map[string]time.Duration // window size → age behind the newest watermark at which its rows are dropped; none: never
 	Adopt    bool                     // Begin goes on with another topic or offset; see there
@@ -52,6 +54,9 @@ type Store struct {
 func Open(ctx context.Context, c Config) (*Store, error) {
 	a, err := parseDSN(c.DSN, c.Password)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.secure(c.TLS, c.CAFile); err != nil {
 		return nil, err
 	}
 	if err := checkKeep(c.Keep); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,11 +15,15 @@ import (
 type databaseFlags struct {
 	dsn          string
 	passwordFile string
+	tls          bool
+	caFile       string
 }
 
 func (f *databaseFlags) bind(c *cobra.Command, usage string) {
 	c.Flags().StringVar(&f.dsn, "database", "", usage)
 	c.Flags().StringVar(&f.passwordFile, "database-password-file", "", "`file` with the database's password; LIUSHUI_DATABASE_PASSWORD holds it directly")
+	c.Flags().BoolVar(&f.tls, "database-tls", false, "speak TLS with the database's server, and trust the system's authorities")
+	c.Flags().StringVar(&f.caFile, "database-tls-ca", "", "speak TLS, and trust the authorities in this PEM `file` only")
 }
 
 // databaseFile is the database of a data directory.
@@ -39,15 +42,8 @@ func makeDatabaseIn(path string) (dsn string, err error) {
 
 // databaseConfig is the store's configuration, with the password read.
 func (p *program) databaseConfig(f *databaseFlags) (store.Config, error) {
-	c := store.Config{DSN: f.dsn, Password: p.env[environmentPrefix+"DATABASE_PASSWORD"], Log: p.log}
-	if f.passwordFile != "" {
-		text, err := os.ReadFile(f.passwordFile)
-		if err != nil {
-			return c, misuse("--database-password-file %s: %w", f.passwordFile, reason(err))
-		}
-		c.Password = strings.TrimRight(string(text), "\r\n")
-	}
-	return c, nil
+	password, err := p.password("database-password", f.passwordFile)
+	return store.Config{DSN: f.dsn, Password: password, TLS: f.tls, CAFile: f.caFile, Log: p.log}, err
 }
 
 // newestDirectory is the data directory under ./liushui-data whose database was

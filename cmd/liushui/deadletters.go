@@ -41,7 +41,11 @@ func (p *program) letters(ctx context.Context, topics *topicFlags) (*kafka.Clien
 	if err := topics.check(); err != nil {
 		return nil, err
 	}
-	client, err := kafka.Connect(ctx, kafka.Config{Brokers: topics.brokers, ClientID: "liushui-deadletters", Log: p.log})
+	config, err := p.kafkaConfig(topics, "liushui-deadletters")
+	if err != nil {
+		return nil, err
+	}
+	client, err := kafka.Connect(ctx, config)
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,11 @@ above those that are held; store and wall take them from there.`,
 				defer db.Close()
 				tables = db
 			}
-			client, err := kafka.Connect(c.Context(), kafka.Config{Brokers: spec.topics.brokers, ClientID: "liushui-reconcile", Log: p.log})
+			config, err := p.kafkaConfig(&spec.topics, "liushui-reconcile")
+			if err != nil {
+				return err
+			}
+			client, err := kafka.Connect(c.Context(), config)
 			if err != nil {
 				return err
 			}

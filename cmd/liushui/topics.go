@@ -17,15 +17,17 @@ import (
 
 // topicFlags say where Kafka is and what the line's topics are called.
 type topicFlags struct {
-	brokers brokersFlag
-	events  topicFlag
-	results topicFlag
+	brokers  brokersFlag
+	security securityFlags
+	events   topicFlag
+	results  topicFlag
 }
 
 func (f *topicFlags) bind(c *cobra.Command) {
 	f.brokers = brokersFlag{"127.0.0.1:9092"}
 	f.bindNames(c)
 	c.Flags().Var(&f.brokers, "brokers", "where Kafka is; several addresses are separated by commas")
+	f.security.bind(c)
 }
 
 // bindNames is for a command that has Kafka in itself.
@@ -92,8 +94,12 @@ func (p *program) connect(ctx context.Context, f *topicFlags, clientID string) (
 	if err := f.check(); err != nil {
 		return nil, err
 	}
+	config, err := p.kafkaConfig(f, clientID)
+	if err != nil {
+		return nil, err
+	}
 	for waited := false; ; waited = true {
-		client, err := kafka.Connect(ctx, kafka.Config{Brokers: f.brokers, ClientID: clientID, Log: p.log})
+		client, err := kafka.Connect(ctx, config)
 		switch {
 		case err == nil && waited:
 			p.log.Info("Kafka is there", "brokers", f.brokers.String())
