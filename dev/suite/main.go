@@ -37,6 +37,8 @@ var stages = []stage{
 	{"staticcheck", "the rules of staticcheck.conf", command("go", "tool", "staticcheck", "./...")},
 	{"page", "the wall's page: types and tests", page},
 	{"test", "all Go tests, in random order, under the race detector", goTests},
+	{"simulation", "2,000 seeds of faults, compared with the oracle", simulation},
+	{"mutants", "the simulation finds faults that are put into the program", killMutants},
 	{"fuzz", "every fuzz target for a while", fuzz},
 	{"generated", "the built page and the references come out as committed", generated},
 	{"program", "one static program that starts", program},
