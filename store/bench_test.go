@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -9,8 +10,8 @@ import (
 )
 
 // benchTopic has results of the built-in job as an engine sends them: each cell
-// again and again.
-func benchTopic(b *testing.B, n int) *topic {
+// again and again; so many in a hundred hold late events.
+func benchTopic(b *testing.B, n, late int) *topic {
 	l := newTopic(b)
 	text, _ := liushui.BuiltinJob(liushui.DefaultJob)
 	job := l.job(5, text)
@@ -26,35 +27,45 @@ func benchTopic(b *testing.B, n int) *topic {
 			v[k] = r.Int64N(1e9)
 		}
 		l.result(liushui.Result{Statistic: s.Name, Window: s.Windows[0].Name, Start: start + int64(i/200)*1000, Key: key, Generation: 5, Version: int64(i), Values: values(v...)})
+		if i/200%100 < late {
+			of := &l.records[len(l.records)-1]
+			of.Value = bytes.Replace(of.Value, []byte(`"late":0`), []byte(`"late":1`), 1)
+		}
 	}
 	return l
 }
 
 // BenchmarkApply counts results a second, decoding included, in batches of 2,000.
 func BenchmarkApply(b *testing.B) {
-	const batch = 2000
-	l := benchTopic(b, 100_000)
 	for _, kind := range []string{"sqlite", "mariadb"} {
-		b.Run(kind, func(b *testing.B) {
-			s := begun(b, Config{DSN: kinds[kind](b)})
-			s.mustApply(b, l.records[:1])
-			offset, rest := int64(1), l.records[1:]
-			for b.Loop() {
-				if len(rest) < batch {
-					rest = l.records[1:]
-				}
-				part := rest[:batch]
-				rest = rest[batch:]
-				for i := range part {
-					part[i].Offset = offset
-					offset++
-				}
-				s.mustApply(b, part)
-			}
-			b.ReportMetric(float64(offset)/b.Elapsed().Seconds(), "results/s")
-			b.ReportMetric(float64(s.Health().Rows)/b.Elapsed().Seconds(), "rows/s")
-		})
+		for _, late := range []int{0, 1, 50} {
+			benchmarkApply(b, kind, late)
+		}
 	}
+}
+
+func benchmarkApply(b *testing.B, kind string, late int) {
+	const batch = 2000
+	l := benchTopic(b, 100_000, late)
+	b.Run(fmt.Sprintf("%s/%d%% corrected", kind, late), func(b *testing.B) {
+		s := begun(b, Config{DSN: kinds[kind](b)})
+		s.mustApply(b, l.records[:1])
+		offset, rest := int64(1), l.records[1:]
+		for b.Loop() {
+			if len(rest) < batch {
+				rest = l.records[1:]
+			}
+			part := rest[:batch]
+			rest = rest[batch:]
+			for i := range part {
+				part[i].Offset = offset
+				offset++
+			}
+			s.mustApply(b, part)
+		}
+		b.ReportMetric(float64(offset)/b.Elapsed().Seconds(), "results/s")
+		b.ReportMetric(float64(s.Health().Rows)/b.Elapsed().Seconds(), "rows/s")
+	})
 }
 
 // BenchmarkRows reads from a table of a million rows.
