@@ -4,6 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -12,144 +16,228 @@ import (
 	"liushui"
 )
 
-// Disorder runs an engine on Random's events while it is stopped, killed in the
-// middle of a write, starved of answers and slowed down, all as the seed has
-// it, and compares the outcome with the oracle's.
-func Disorder(t *testing.T, engine Engine, seed uint64) {
+// Outcome is what a simulation has left in the results topic, in its order.
+type Outcome struct {
+	Job     *liushui.Job
+	Results []liushui.Record
+}
+
+// Disorder is a deterministic simulation. An engine reads Random's events from
+// topics and a disk in memory, by a virtual clock, while it is stopped, killed in
+// the middle of a write or of a disk operation, starved of answers and slowed
+// down; syncs last, the disk fills up, writes are torn and lost where they were
+// not synced, acknowledgements fail, a bit of a checkpoint turns over: all as the
+// seed has it. The outcome must be the oracle's. The same seed gives the same.
+func Disorder(t *testing.T, engine Engine, seed uint64) (o Outcome) {
 	dir := t.TempDir()
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // one thing after the other
 	synctest.Test(t, func(t *testing.T) {
-		if err := disorder(engine, seed, dir); err != nil {
+		var err error
+		if o, err = disorder(engine, seed, dir); err != nil {
 			t.Errorf("seed %d: %v", seed, err)
 		}
 	})
+	return o
 }
 
-func disorder(engine Engine, seed uint64, dir string) (err error) {
+func disorder(engine Engine, seed uint64, dir string) (o Outcome, err error) {
 	job, err := liushui.ParseJob("disorder", RandomJob)
 	if err != nil {
-		return err
+		return o, err
 	}
-	random := rand.New(rand.NewPCG(seed, 2))
-	partitions := 1 + random.IntN(4)
-	s := newStage(engine, job, dir, 1)
-	s.line.Events.Batch([]int{1, 5, 50, 500}[random.IntN(4)])
-	c := &chaos{stage: s, random: random}
-	c.slowDown()
+	s := newStage(engine, job, dir, 1, seed)
+	c := &chaos{stage: s, seed: seed}
+	partitions, n := 1+s.random.IntN(4), 50+s.random.IntN(450)
+	s.line.Events.Batch([]int{1, 5, 50, 500}[s.random.IntN(4)])
+	s.line.Events.Shuffle(seed + 1)
+	c.disturb()
 	if err := s.start(); err != nil {
-		return err
+		return o, err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
 	old := map[Place]bool{}
-	for i, event := range Random(seed, 200+random.IntN(600), partitions) {
+	for i, event := range Random(seed, n, partitions) {
 		if missing := int(event.Partition) + 1 - len(s.line.Events.Ends()); missing > 0 {
 			s.line.Events.AddPartitions(missing)
 		}
 		s.send(event.Partition, event.Record)
+		synctest.Wait() // one thing at a time, so that it can be played again
 		old[s.sent[i]] = event.Old
-		if random.IntN(20) == 0 {
+		if s.random.IntN(20) == 0 {
 			if err := c.strike(); err != nil {
-				return fmt.Errorf("after %d events: %w", i+1, err)
+				return o, errors.Join(fmt.Errorf("after %d events: %w", i+1, err), s.stop())
 			}
 		}
 	}
 	s.line.Events.HideEnds(false)
-	if err := c.recover(); err != nil {
-		return err
-	}
-	if err := s.settle(); err != nil {
-		return err
+	if err := errors.Join(c.recover(), s.settle(), s.stop()); err != nil {
+		return o, err
 	}
 	letters, err := deadLetters(s.line.DeadLetters.All(), GenerationOf(s.line.Results.Records(0), job))
 	if err != nil {
-		return err
+		return o, err
 	}
 	for place := range letters.places("late") {
 		if !old[place] {
-			return fmt.Errorf("%v was parked as late, but was within the bounds when it was sent", place)
+			return o, fmt.Errorf("%v was parked as late, but was within the bounds when it was sent", place)
 		}
 	}
-	return checkLog(s.line.Results.Records(0), s.begun, s.forgotten)
+	o = Outcome{job, s.line.Results.Records(0)}
+	return o, checkLog(o.Results, s.begun, s.forgotten)
 }
 
-// chaos is what happens to an engine.
+// chaos is what happens to an engine. What the test's own goroutine does draws
+// from the stage's random numbers, what happens to the engine from dice.
 type chaos struct {
 	*stage
-	random *rand.Rand
+	seed uint64
 
-	mu     sync.Mutex
-	crash  int           // writes until the crash; 0 = none is to come
-	delays []int         // of acknowledgements, ms, in turn
-	dir    string        // the engine's files at the crash
-	err    error         // of copying them
-	struck chan struct{} // closed at the crash
+	mu      sync.Mutex
+	dice    *rand.Rand
+	fault   fault // that is to come
+	after   int   // so many operations of its kind
+	struck  chan struct{}
+	happens bool
+	dir     string // the engine's files after it
+	disk    *Disk
+	err     error // of copying them
 }
 
-var errCrash = errors.New("crash of the test")
+// fault is something that ends the engine.
+type fault int
+
+const (
+	none        fault = iota
+	writeCrash        // the machine goes off while records are appended, of which half are
+	letterCrash       // the same with dead letters
+	diskCrash         // it goes off before an operation of the disk
+	writeFails        // records are appended, but their acknowledgement says no
+	diskIsFull        // half of a write gets through, and no other until the engine ends
+	faultsCount = int(diskIsFull)
+)
+
+var (
+	errCrash   = errors.New("crash of the test")
+	errTimeout = errors.New("the broker did not answer in time")
+)
 
 // strike lets one thing happen.
 func (c *chaos) strike() error {
 	if err := c.recover(); err != nil {
 		return err
 	}
-	switch c.random.IntN(8) {
+	switch c.random.IntN(10) {
 	case 0:
 		return errors.Join(c.stop(), c.start())
 	case 1:
-		return errors.Join(c.kill(), c.start())
-	case 2, 3:
-		c.armCrash()
-	case 4:
+		return errors.Join(c.kill(), c.damage(), c.start())
+	case 2, 3, 4, 5:
+		c.arm()
+	case 6:
 		c.line.Events.HideEnds(c.random.IntN(2) == 0)
 	default:
-		time.Sleep(time.Duration(c.random.IntN(4000)) * time.Millisecond)
+		time.Sleep(time.Duration(c.random.Int64N(4e9)))
 	}
 	return nil
 }
 
-// slowDown puts the writes of results and dead letters under chaos' rule.
-func (c *chaos) slowDown() {
-	for range 16 {
-		c.delays = append(c.delays, max(0, c.random.IntN(200)-100))
-	}
-	for _, topic := range []*Topic{c.line.Results, c.line.DeadLetters} {
-		topic.OnWrite(c.onWrite)
-	}
+// disturb puts the writes of results and dead letters, and the disk, under chaos' rule.
+func (c *chaos) disturb() {
+	c.dice = rand.New(rand.NewPCG(c.seed, 4))
+	c.line.Results.OnWrite(c.onWrite(c.delays(), writeCrash, writeFails))
+	c.line.DeadLetters.OnWrite(c.onWrite(c.delays(), letterCrash))
+	c.line.Disk.Before(c.onDisk)
 }
 
-func (c *chaos) onWrite(records []liushui.Record) (int, error) {
-	c.mu.Lock()
-	delay := c.delays[0]
-	c.delays = append(c.delays[1:], delay)
-	strikes := false
-	if c.crash > 0 {
-		c.crash--
-		strikes = c.crash == 0
-	}
-	dead := c.struck != nil && c.crash == 0
-	if strikes {
-		c.err = copyDir(c.line.Dir, c.dir)
-		close(c.struck)
-	}
-	c.mu.Unlock()
-	switch {
-	case strikes:
-		return len(records) / 2, errCrash
-	case dead:
-		return 0, errCrash
-	}
-	time.Sleep(time.Duration(delay) * time.Millisecond)
-	return 0, nil
-}
-
-// armCrash lets the engine die in one of the writes to come.
-func (c *chaos) armCrash() {
+// arm lets the engine die of something that is to come.
+func (c *chaos) arm() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.crash, c.dir, c.struck = 1+c.random.IntN(10), c.newDir(), make(chan struct{})
+	c.fault, c.after = fault(1+c.random.IntN(faultsCount)), c.random.IntN(20)
+	c.struck, c.happens = make(chan struct{}), false
+	c.dir, c.disk = c.newDir(), c.line.Disk
 }
 
-// recover ends a crash that was armed, wherever it got to, and starts the
-// engine again on the files as they were.
+// due reports whether one of some faults happens now, or has happened. mu is held.
+func (c *chaos) due(faults ...fault) (now, since bool) {
+	if !slices.Contains(faults, c.fault) {
+		return false, false
+	}
+	if c.happens {
+		return false, true
+	}
+	if c.after--; c.after >= 0 {
+		return false, false
+	}
+	c.happens = true
+	close(c.struck)
+	return true, true
+}
+
+// delays are those of a topic's acknowledgements, half of them very short. All
+// times of the simulation are drawn to the nanosecond, so that no two things
+// happen at one moment: which of them came first would then be chance.
+func (c *chaos) delays() []time.Duration {
+	delays := make([]time.Duration, 16)
+	for i := range delays {
+		delays[i] = time.Duration(1 + c.random.Int64N([]int64{1e5, 1e8}[i%2]))
+	}
+	return delays
+}
+
+func (c *chaos) onWrite(delays []time.Duration, faults ...fault) func([]liushui.Record) (int, error) {
+	return func(records []liushui.Record) (int, error) {
+		time.Sleep(delays[0])
+		delays = append(delays[1:], delays[0])
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		now, since := c.due(faults...)
+		switch {
+		case now && c.fault == writeFails:
+			return len(records), errTimeout
+		case now:
+			c.off()
+			return len(records) / 2, errCrash
+		case since:
+			return 0, errTimeout
+		}
+		return 0, nil
+	}
+}
+
+func (c *chaos) onDisk(operation string) error {
+	time.Sleep(c.moment(operation))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, since := c.due(diskCrash, diskIsFull)
+	switch {
+	case now && c.fault == diskCrash:
+		c.off()
+		c.sever()
+		return errCrash
+	case since && c.fault == diskIsFull && (operation == "write" || operation == "create"):
+		return ErrDiskFull
+	}
+	return nil
+}
+
+// moment is how long an operation of the disk takes: a sync now and then very long.
+func (c *chaos) moment(operation string) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if operation == "sync" && c.dice.IntN(40) == 0 {
+		return time.Duration(c.dice.Int64N(6e8))
+	}
+	return time.Duration(1 + c.dice.Int64N(1e5))
+}
+
+// off takes the disk as the crash leaves it.
+func (c *chaos) off() {
+	c.err = copyDir(c.line.Dir, c.dir)
+	c.disk = c.line.Disk.Crash(c.dice)
+}
+
+// recover ends a fault that was armed, wherever it got to, and starts the
+// engine again on what the disk then holds.
 func (c *chaos) recover() error {
 	c.mu.Lock()
 	struck := c.struck
@@ -159,17 +247,46 @@ func (c *chaos) recover() error {
 	}
 	select {
 	case <-struck:
-	case <-time.After(5 * time.Second):
+	case <-time.After(5*time.Second + 307*time.Nanosecond):
 	}
 	c.mu.Lock()
-	happened := c.crash == 0
-	c.crash, c.struck = 0, nil
+	happened, what := c.happens, c.fault
+	if !happened {
+		c.fault = none
+	}
+	c.struck = nil
 	c.mu.Unlock()
 	if !happened {
 		return nil
 	}
+	if what == diskIsFull || what == writeFails {
+		select {
+		case err := <-c.ended: // by itself
+			c.ended <- err
+		case <-time.After(5*time.Second + 307*time.Nanosecond):
+		}
+	}
 	c.sever()
 	_ = c.end() // it may say anything
-	c.line.Dir = c.dir
-	return errors.Join(c.err, c.start())
+	c.mu.Lock()
+	c.fault = none
+	c.mu.Unlock()
+	if what != writeFails && what != diskIsFull {
+		c.line.Dir, c.line.Disk = c.dir, c.disk
+	}
+	return errors.Join(c.err, c.damage(), c.start())
+}
+
+// damage turns over a bit of the newest of two checkpoints, now and then.
+func (c *chaos) damage() error {
+	var checkpoints []string
+	for _, name := range c.line.Disk.Names() {
+		if base := filepath.Base(name); strings.HasPrefix(base, "checkpoint-") && filepath.Ext(base) == "" {
+			checkpoints = append(checkpoints, name)
+		}
+	}
+	if len(checkpoints) < 2 || c.random.IntN(3) > 0 {
+		return nil
+	}
+	return c.line.Disk.Flip(checkpoints[len(checkpoints)-1], c.random)
 }

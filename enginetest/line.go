@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
+	"testing/synctest"
 	"time"
 
 	"liushui"
@@ -16,7 +18,8 @@ import (
 // Line is what an engine is started on.
 type Line struct {
 	Job                          *liushui.Job
-	Dir                          string // where it keeps its state
+	Dir                          string // where it keeps its state, below which Disk has
+	Disk                         *Disk  // what it keeps in memory, if it can
 	Events, Results, DeadLetters *Topic
 }
 
@@ -29,6 +32,7 @@ type Engine func(ctx context.Context, l *Line) error
 type stage struct {
 	engine Engine
 	line   Line
+	random *rand.Rand
 	dirs   string  // holds one directory a life of the engine
 	lives  int     // directories made
 	sent   []Place // the events in the order in which they were sent
@@ -41,9 +45,10 @@ type stage struct {
 	forgotten []int64 // ends of the results when the engine lost its state
 }
 
-func newStage(engine Engine, job *liushui.Job, dirs string, partitions int) *stage {
-	s := &stage{engine: engine, dirs: dirs, line: Line{
+func newStage(engine Engine, job *liushui.Job, dirs string, partitions int, seed uint64) *stage {
+	s := &stage{engine: engine, dirs: dirs, random: rand.New(rand.NewPCG(seed, 2)), line: Line{
 		Job:         job,
+		Disk:        NewDisk(),
 		Events:      NewTopic(liushui.TopicEvents, partitions),
 		Results:     NewTopic(liushui.TopicResults, 1),
 		DeadLetters: NewTopic(liushui.TopicDeadLetters, 1),
@@ -73,6 +78,7 @@ func (s *stage) start() error {
 	s.cancel, s.ended, s.since = cancel, ended, s.line.Results.Ends()[0]
 	s.begun = append(s.begun, s.since)
 	go func() { ended <- s.engine(ctx, &line) }()
+	synctest.Wait()
 	return nil
 }
 
@@ -117,6 +123,7 @@ func (s *stage) kill() error {
 		return err
 	}
 	s.sever()
+	s.line.Disk = s.line.Disk.Crash(s.random)
 	_ = s.end() // it may say anything
 	s.line.Dir = dir
 	return nil
@@ -168,10 +175,11 @@ func listing(dir string) (string, error) {
 // the oracle's, and one more progress record has told how it stands; after a
 // while it says what still differs.
 func (s *stage) settle() error {
-	const patience = 20 * time.Second
+	const patience = 2 * time.Minute
 	var differences []string
 	var agreed time.Time
-	for begun := time.Now(); time.Since(begun) < patience; time.Sleep(100 * time.Millisecond) {
+	for begun := time.Now(); time.Since(begun) < patience; time.Sleep(100*time.Millisecond + 211*time.Nanosecond) {
+		synctest.Wait()
 		select {
 		case err := <-s.ended:
 			s.ended <- err

@@ -39,7 +39,7 @@ type player struct {
 
 // play plays a script in a new directory below dirs and returns the first fault.
 func play(engine Engine, s *script, how style, dirs string) (err error) {
-	p := &player{stage: newStage(engine, s.steps[0].job, dirs, 1), style: how, date: "2020-02-01", feed: liushui.FeedReplay}
+	p := &player{stage: newStage(engine, s.steps[0].job, dirs, 1, 1), style: how, date: "2020-02-01", feed: liushui.FeedReplay}
 	if how.batch > 0 {
 		p.line.Events.Batch(how.batch)
 	}
@@ -149,7 +149,7 @@ func (p *player) rest(step) error {
 // forget starts the engine again without its state.
 func (p *player) forget(step) error {
 	err := p.stop()
-	p.line.Dir = p.newDir()
+	p.line.Dir, p.line.Disk = p.newDir(), NewDisk()
 	p.forgotten = append(p.forgotten, p.line.Results.Ends()[0])
 	return errors.Join(err, p.start())
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -22,11 +23,12 @@ var (
 const endsEvery = 500 * time.Millisecond
 
 type reader struct {
-	topic *Topic
-	id    string
-	life  int
-	next  map[int32]int64 // only Poll's goroutine
-	held  map[int32]bool  // under the topic's lock
+	topic  *Topic
+	id     string
+	life   int
+	next   map[int32]int64 // only Poll's goroutine
+	random *rand.Rand      // or nil; only Poll's goroutine
+	held   map[int32]bool  // under the topic's lock
 
 	mu     sync.Mutex
 	ends   []liushui.PartitionEnd
@@ -40,6 +42,10 @@ func (t *Topic) Reader(offsets map[int32]int64) liushui.Reader {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r := &reader{topic: t, id: t.id, life: t.life, next: map[int32]int64{}, held: map[int32]bool{}}
+	if t.shuffle != 0 {
+		t.readers++
+		r.random = rand.New(rand.NewPCG(t.shuffle, t.readers))
+	}
 	maps.Copy(r.next, offsets)
 	for i := range t.partitions {
 		if _, given := r.next[int32(i)]; !given {
@@ -53,6 +59,9 @@ func (r *reader) Poll(ctx context.Context) ([]liushui.Fetch, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
+		}
+		if r.random != nil {
+			time.Sleep(time.Duration(1 + r.random.Int64N(1e5)))
 		}
 		fetches, changed, err := r.fetch()
 		if err != nil || len(fetches) > 0 {
@@ -76,6 +85,7 @@ func (r *reader) fetch() (fetches []liushui.Fetch, changed <-chan struct{}, err 
 	if err := t.check(r.life); err != nil {
 		return nil, nil, err
 	}
+	skipped := false
 	for i := range t.partitions {
 		number, p := int32(i), &t.partitions[i]
 		next := r.next[number]
@@ -85,13 +95,31 @@ func (r *reader) fetch() (fetches []liushui.Fetch, changed <-chan struct{}, err 
 		if r.held[number] || next == p.end() {
 			continue
 		}
-		end := min(next+int64(t.batch), p.end())
+		end := min(next+r.some(), p.end())
+		if end == next {
+			skipped = true
+			continue
+		}
 		records := lend(p.records[next-p.start : end-p.start])
 		fetches = append(fetches, liushui.Fetch{Partition: number, Records: records, Done: func() { spoil(records) }})
 		r.next[number] = end
 	}
+	if skipped && len(fetches) == 0 {
+		return nil, soon, nil
+	}
 	return fetches, t.changed, nil
 }
+
+// some is how many of a partition's records a Poll brings.
+func (r *reader) some() int64 {
+	if r.random == nil {
+		return int64(r.topic.batch)
+	}
+	return int64(r.random.IntN(r.topic.batch + 1))
+}
+
+// soon lets a Poll look again at once.
+var soon = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 // lend copies records whole, so that spoil can show who uses them after Done.
 func lend(records []liushui.Record) []liushui.Record {
@@ -111,6 +139,12 @@ func spoil(records []liushui.Record) {
 		}
 		records[i] = liushui.Record{}
 	}
+}
+
+func (t *Topic) connected(life int) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.check(life)
 }
 
 // check tells whether a client of a life is still connected.

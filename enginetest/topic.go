@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"liushui"
@@ -26,6 +25,8 @@ type Topic struct {
 	committed  map[string]map[int32]int64
 	onWrite    func([]liushui.Record) (int, error)
 	batch      int
+	shuffle    uint64 // seed of the Polls' numbers, or 0
+	readers    uint64 // made
 	endsHidden bool
 }
 
@@ -36,8 +37,6 @@ type partition struct {
 
 func (p *partition) end() int64 { return p.start + int64(len(p.records)) }
 
-var topicsMade atomic.Int64
-
 // NewTopic makes an empty topic.
 func NewTopic(name string, partitions int) *Topic {
 	t := &Topic{name: name, changed: make(chan struct{}), committed: map[string]map[int32]int64{}, batch: 500}
@@ -46,7 +45,7 @@ func NewTopic(name string, partitions int) *Topic {
 }
 
 func (t *Topic) create(partitions int) {
-	t.id = fmt.Sprintf("%s-%d", t.name, topicsMade.Add(1))
+	t.id = fmt.Sprintf("%s-%d", t.name, t.life)
 	t.partitions = make([]partition, partitions)
 }
 
@@ -179,6 +178,14 @@ func (t *Topic) Batch(n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.batch = n
+}
+
+// Shuffle lets each Poll bring fewer records than there are, of some partitions
+// only, and take a moment. The seed is not 0.
+func (t *Topic) Shuffle(seed uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.shuffle = seed
 }
 
 // HideEnds keeps readers from learning ends, as when a broker does not answer

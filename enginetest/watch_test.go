@@ -138,7 +138,7 @@ func TestDifferences(t *testing.T) {
 		{"the topic is x", 0, func(p *liushui.Progress) { p.TopicID = "x" }},
 		{"account {Read:3", 0, func(p *liushui.Progress) { p.Account = liushui.Account{Read: 3, Ignored: 3} }},
 	} {
-		s := newStage(nil, parse(t, testJob), t.TempDir(), 1)
+		s := newStage(nil, parse(t, testJob), t.TempDir(), 1, 1)
 		for i := range 2 {
 			s.send(0, liushui.Record{Value: fmt.Appendf(nil, `{"id":"%d","type":"view","time":1580486400000}`, i), Feed: "replay"})
 		}

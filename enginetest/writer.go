@@ -58,8 +58,11 @@ func (w *writer) append(records []liushui.Record) error {
 	if err := w.lasting(); err != nil || len(records) == 0 {
 		return err
 	}
-	n, failure := w.topic.admit(records)
 	t := w.topic
+	if err := t.connected(w.life); err != nil {
+		return w.fail(err)
+	}
+	n, failure := t.admit(records)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err := t.check(w.life); err != nil {

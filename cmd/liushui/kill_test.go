@@ -251,15 +251,26 @@ func readTopic(t *testing.T, client *kafka.Client, topic string) (all []liushui.
 	return all
 }
 
-// inTables are the rows of all tables, as if they were results in a topic.
+// inTables are the rows of all tables, as if they were results in a topic; the
+// input must have ended.
 func inTables(t *testing.T, data string, job *liushui.Job, generation int64) []liushui.Record {
+	t.Helper()
+	return rowsIn(t, databaseIn(data), job, generation, func(r liushui.Row) {
+		if r.State == liushui.Provisional {
+			t.Errorf("%s %s at %d is provisional, want final: the input has ended", r.Statistic, r.Window, r.Start)
+		}
+	})
+}
+
+// rowsIn are the rows of a database as if they were results in a topic.
+func rowsIn(t *testing.T, dsn string, job *liushui.Job, generation int64, each func(liushui.Row)) []liushui.Record {
 	t.Helper()
 	text, err := json.Marshal(liushui.JobRecord{Job: job.Name, Hash: job.Hash(), Generation: generation, Text: job.Text})
 	if err != nil {
 		t.Fatal(err)
 	}
 	records := []liushui.Record{{Key: []byte(liushui.KeyJob), Value: text}}
-	s, err := store.Open(t.Context(), store.Config{DSN: databaseIn(data), ReadOnly: true})
+	s, err := store.Open(t.Context(), store.Config{DSN: dsn, ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,10 +283,8 @@ func inTables(t *testing.T, data string, job *liushui.Job, generation int64) []l
 					return err
 				}
 				for _, r := range rows {
+					each(r)
 					records = append(records, liushui.Record{Key: r.AppendKey(nil), Value: r.AppendValue(nil, statistic)})
-					if r.State == liushui.Provisional {
-						t.Errorf("%s %s at %d is provisional, want final: the input has ended", r.Statistic, r.Window, r.Start)
-					}
 				}
 			}
 		}
