@@ -200,6 +200,40 @@ func compared(t *testing.T, limits Limits, withLate bool, change func(held)) (di
 	return differences, sum, rights
 }
 
+// TestLostStart compares with a topic that has lost its start: what is not there
+// any more is no difference, but what is there must be right.
+func TestLostStart(t *testing.T) {
+	job := parse(t, shopJob)
+	all := computed(t, New(Config{Job: job}), onTime)
+	c := New(Config{Job: job})
+	c.Sources(&Source{Name: "topic", Lost: true}, &Source{Name: "tables", Drops: true})
+	for i := range onTime {
+		if _, _, err := c.Take(&onTime[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wrong := *all[fmt.Sprint("1s", begin, []string{"p0"})]
+	wrong.Version++
+	for source, r := range []*liushui.Result{&wrong, all[fmt.Sprint("1s", begin+1000, []string{"p1"})]} {
+		if err := c.Hold(source, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	differences := map[string]int{}
+	sum, err := c.Compare(Limits{}, func(d *Difference) error {
+		for _, h := range d.Held {
+			if h.Differs {
+				differences[h.Source]++
+			}
+		}
+		return nil
+	})
+	// Of the tables only the seconds before their first row may have been dropped.
+	if err != nil || sum.Lost["topic"] != 19 || sum.Lost["tables"] != 1 || differences["topic"] != 1 || differences["tables"] != 18 {
+		t.Errorf("%+v, %v, %v", sum, differences, err)
+	}
+}
+
 // TestRepair takes what is right in the place of what is held: nothing differs
 // then, with or without the late ones.
 func TestRepair(t *testing.T) {

@@ -224,3 +224,23 @@ func TestReconcileNames(t *testing.T) {
 	}
 	l.stop("broker")
 }
+
+// TestReconcileWhatTheLogLost compares a log whose start was trimmed, before and
+// after a change of the job.
+func TestReconcileWhatTheLogLost(t *testing.T) {
+	t.Parallel()
+	l := newLine(t)
+	l.data = filepath.Join(t.TempDir(), "data")
+	other := strings.Replace(reconciledJob, "windows: [1s, 1m, 1d]", "windows: [1m, 1h, 1d]", 1)
+	for _, run := range []struct{ job, events string }{{reconciledJob, "60000"}, {other, "10000"}} {
+		job := file(t, filepath.Join(t.TempDir(), "job.yaml"), run.job)
+		must(t, command(t, upArgs(t, l.data, "--demo", "--events", run.events, "--rate", "50/s", "--speed", "max", "--job", job,
+			"--checkpoint-every", "100ms", "--retain", "4MiB", "--exit-when-done")...))
+		broker := launch(t, append(l.args("broker"), "--retain", "4MiB")...)
+		broker.prints("the broker is at")
+		r := must(t, l.run("reconcile", "--data", l.data))
+		contains(t, r.out, "outside the log: windows that begin before ")
+		contains(t, r.out, "no differences in ")
+		broker.stop()
+	}
+}
