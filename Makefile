@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help check test golden fuzz bench docs ui build run servers
+.PHONY: help check test golden fuzz soak bench docs ui build run servers
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ golden: ## writes the golden files anew; look at the diff
 
 fuzz: ## every fuzz target for FUZZTIME (default 60s)
 	@go build -o bin/suite ./dev/suite && FUZZTIME=$${FUZZTIME:-60s} bin/suite fuzz
+
+soak: ## a thousand kills of every kind, and 20,000 seeds of the simulation: an hour or more
+	LIUSHUI_KILLS=$${LIUSHUI_KILLS:-1000} LIUSHUI_SEEDS=$${LIUSHUI_SEEDS:-20000} go test ./cmd/liushui -run 'TestKilled|TestSimulation' -v -timeout 12h
 
 bench: ## the published comparisons of bench/README.md; wants a quiet machine
 	go run ./bench

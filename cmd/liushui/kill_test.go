@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -57,8 +59,19 @@ func processWith(t *testing.T, stdin io.Reader, args ...string) (*exec.Cmd, *byt
 	return cmd, said
 }
 
-// kills is how often each line is killed.
-const kills = 20
+// kills is how often each test kills; `make soak` sets many more.
+func kills(t *testing.T, usual int) int {
+	t.Helper()
+	text := os.Getenv("LIUSHUI_KILLS")
+	if text == "" {
+		return usual
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
 
 // killed runs `liushui up` in a data directory, kills it at random moments, and
 // lets it end at last.
@@ -68,7 +81,7 @@ func killed(t *testing.T, data string, feed, last []string) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	addresses := []string{"up", "--data", data, "--listen", freePort(t), "--kafka-listen", freePort(t)}
-	for n := range kills {
+	for n := range kills(t, 20) {
 		cmd, said := process(t, append(addresses, feed...)...)
 		time.Sleep(50*time.Millisecond + time.Duration(random.Int64N(int64(3*time.Second))))
 		_ = cmd.Process.Kill()
@@ -87,8 +100,24 @@ func killed(t *testing.T, data string, feed, last []string) {
 // is lost or counted twice.
 func TestKilledReplay(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	mapping := file(t, filepath.Join(dir, "mapping.yaml"), `zone: Asia/Shanghai
+	p := makePayments(t, 1500*int64(kills(t, 20)))
+	data := filepath.Join(p.dir, "data")
+	killed(t, data, append(p.feed, "--rate", "1500/s", "--checkpoint-every", "200ms"), append(p.feed, "--speed", "max", "--exit-when-done"))
+	p.compare(t, data)
+}
+
+// payments are a CSV file in which every fiftieth row repeats the one before.
+type payments struct {
+	dir  string
+	feed []string // flags
+	rows int64
+	paid liushui.Money
+}
+
+func makePayments(t *testing.T, rows int64) *payments {
+	t.Helper()
+	p := &payments{dir: t.TempDir(), rows: rows}
+	mapping := file(t, filepath.Join(p.dir, "mapping.yaml"), `zone: Asia/Shanghai
 events:
   - type: pay
     time: {column: at, unit: ms}
@@ -97,28 +126,82 @@ events:
     province: "{province}"
     amount: "{amount}"
 `)
-	const rows = 30_000
 	var text strings.Builder
-	var paid liushui.Money
 	text.WriteString("id,at,user,province,amount\n")
-	for i := range int64(rows) {
+	for i := range rows {
 		id, amount := i, liushui.Money(100*(i*7919%100_000))
 		if i%50 == 49 { // the one before once more
 			id, amount = i-1, liushui.Money(100*((i-1)*7919%100_000))
 		} else {
-			paid += amount
+			p.paid += amount
 		}
 		fmt.Fprintf(&text, "p%d,%d,u%d,%s,%s\n", id, 1_580_486_400_000+i*997, id%1000, []string{"上海", "江苏", ""}[id%3], amount)
 	}
-	csv := file(t, filepath.Join(dir, "payments.csv"), text.String())
-	data := filepath.Join(dir, "data")
-	replay := []string{"--csv", csv, "--mapping", mapping}
-	killed(t, data, append(replay, "--rate", "1500/s", "--checkpoint-every", "200ms"), append(replay, "--speed", "max", "--exit-when-done"))
+	csv := file(t, filepath.Join(p.dir, "payments.csv"), text.String())
+	p.feed = []string{"--csv", csv, "--mapping", mapping}
+	return p
+}
 
+// compare compares what came of them with the log, and with what was made.
+func (p *payments) compare(t *testing.T, data string) {
+	t.Helper()
 	compareWithTheLog(t, data, shop(t))
-	if got := totals(t, data, "sales", "payments", "paid"); got["payments"] != fmt.Sprintf("%d.00", rows-rows/50) || got["paid"] != paid.String() {
-		t.Errorf("the tables have %v, want %d payments of %s", got, rows-rows/50, paid)
+	want := fmt.Sprintf("%d.00", p.rows-p.rows/50)
+	if got := totals(t, data, "sales", "payments", "paid"); got["payments"] != want || got["paid"] != p.paid.String() {
+		t.Errorf("the tables have %v, want %s payments of %s", got, want, p.paid)
 	}
+}
+
+// TestKilledPrograms kills one after the other of the separate programs, each at
+// any moment of its work, while the others go on.
+func TestKilledPrograms(t *testing.T) {
+	t.Parallel()
+	p := makePayments(t, 400*int64(kills(t, 50)))
+	data, address := filepath.Join(p.dir, "line"), freePort(t)
+	client := []string{"--brokers", address, "--data", data}
+	args := map[string][]string{
+		"broker":  {"broker", "--listen", address, "--data", data},
+		"produce": slices.Concat([]string{"produce", "--rate", "400/s"}, p.feed, client),
+		"process": slices.Concat([]string{"process", "--checkpoint-every", "200ms"}, client),
+		"store":   slices.Concat([]string{"store"}, client),
+	}
+	names := slices.Sorted(maps.Keys(args))
+	running := map[string]*exec.Cmd{}
+	for _, name := range names {
+		running[name], _ = process(t, args[name]...)
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	for range kills(t, 50) {
+		time.Sleep(time.Duration(random.Int64N(int64(1200 * time.Millisecond))))
+		name := names[random.IntN(len(names))]
+		_ = running[name].Process.Kill()
+		if err := running[name].Wait(); err == nil && name != "produce" {
+			t.Fatalf("%s had ended by itself", name)
+		}
+		running[name], _ = process(t, args[name]...)
+	}
+	end := func(name string, args ...string) {
+		_ = running[name].Process.Kill()
+		_ = running[name].Wait()
+		if args == nil {
+			return
+		}
+		cmd, said := process(t, args...)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, said)
+		}
+	}
+	end("produce", slices.Concat([]string{"produce", "--speed", "max"}, p.feed, client)...)
+	end("process", append(args["process"], "--exit-when-done")...)
+	ended := p.paid.String()
+	eventually(t, "the tables have all that was paid", func() bool {
+		return totals(t, data, "sales", "paid")["paid"] == ended && !strings.Contains(command(t, "query", "sales", "--window", "1d", "--data", data).out, "provisional")
+	})
+	end("store")
+	end("broker")
+	p.compare(t, data)
 }
 
 // TestKilledDemo kills the line with a feed that has duplicates, late and bad events.
