@@ -40,6 +40,9 @@ that end before its watermark less the job's corrections. Records that the engin
 parked as late are summed up, and are no difference. Times of --from and --to are in
 the job's zone unless they name one; --to is exclusive.
 
+Events wait on disk, about 100 bytes each, in the directory for temporary files (TMPDIR);
+in memory it keeps about 25 bytes an id.
+
 With --repair the recomputed figures of such windows are sent to the topic of results,
 above those that are held; store and wall take them from there.`,
 		Example: `  liushui reconcile --data liushui-data/line
