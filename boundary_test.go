@@ -30,7 +30,7 @@ var boundaries = map[string]boundary{
 	".":           {wraps: []string{"github.com/goccy/go-yaml"}, not: []string{"os", "net", "log", "os/exec", "syscall", "runtime", "path/filepath"}, pure: true},
 	"source":      {wraps: []string{"encoding/csv", "golang.org/x/text"}, not: []string{"net"}, words: []string{"Result", "DecodeResult", "Standing", "Row", "Progress"}},
 	"kafka":       {wraps: []string{"github.com/twmb/franz-go", "github.com/klauspost/compress", "github.com/pierrec/lz4", "golang.org/x/sys"}, words: []string{"Event", "Job", "ParseJob", "Statistic", "Result", "DecodeResult"}},
-	"native":      {wraps: []string{"github.com/apache/datasketches-go", "github.com/zeebo/xxh3", "github.com/twmb/murmur3"}, not: []string{"net"}},
+	"native":      {wraps: []string{"github.com/apache/datasketches-go", "github.com/zeebo/xxh3", "github.com/twmb/murmur3", "golang.org/x/sys"}, not: []string{"net"}},
 	"store":       {wraps: []string{"database/sql", "github.com/go-sql-driver/mysql", "modernc.org/sqlite"}, words: []string{"Event"}},
 	"wall":        {wraps: []string{"net/http", "github.com/VictoriaMetrics/metrics"}},
 	"cmd/liushui": {wraps: []string{"github.com/spf13", "golang.org/x/term", "golang.org/x/sync", "golang.org/x/sys"}, parts: []string{"source", "kafka", "native", "store", "wall", "reconcile"}},

@@ -290,9 +290,18 @@ type Progress struct {
 	Feed         string              `json:"feed,omitempty"` // of the newest judged record
 	Partitions   []PartitionProgress `json:"partitions"`
 	Account      Account             `json:"account"`
-	Corrected    int64               `json:"corrected"` // counted events that came after a window of theirs was final
-	TooLarge     int64               `json:"too_large"` // open cells with a sum that does not fit
+	Corrected    int64               `json:"corrected"`            // counted events that came after a window of theirs was final
+	TooLarge     int64               `json:"too_large"`            // open cells with a sum that does not fit
+	Checkpoint   *Checkpoint         `json:"checkpoint,omitempty"` // the newest of this run
 	Stopped      bool                `json:"stopped,omitempty"`
+}
+
+// Checkpoint is what an engine kept to go on from.
+type Checkpoint struct {
+	Time  int64 `json:"time"`  // clock, ms
+	Bytes int64 `json:"bytes"` // without the ids
+	Took  int64 `json:"took"`  // ms
+	IDs   int64 `json:"ids"`   // remembered
 }
 
 // PartitionProgress is an engine's place in a partition of the events.

@@ -210,16 +210,25 @@ func (c *cell) decodeValues(r *reader) (err error) {
 	return r.err
 }
 
-// writeCheckpoint writes a checkpoint aside, syncs it and renames it.
-func (d directory) writeCheckpoint(s *state) error {
-	name := d.checkpoint(s.number)
-	if err := d.writeAt(name+".new", 0, s.encode); err != nil {
-		return fmt.Errorf("write checkpoint: %w", err)
+// writeCheckpoint writes a checkpoint aside, syncs it and renames it; it returns its bytes.
+func (d directory) writeCheckpoint(s *state) (int64, error) {
+	name, n := d.checkpoint(s.number), counter(0)
+	err := d.writeAt(name+".new", 0, func(w io.Writer) error { return s.encode(io.MultiWriter(w, &n)) })
+	if err != nil {
+		return 0, fmt.Errorf("write checkpoint: %w", err)
 	}
 	if err := d.Rename(name+".new", name); err != nil {
-		return fmt.Errorf("keep checkpoint: %w", err)
+		return 0, fmt.Errorf("keep checkpoint: %w", err)
 	}
-	return d.SyncDir(d.path)
+	return int64(n), d.SyncDir(d.path)
+}
+
+// counter counts what is written.
+type counter int64
+
+func (c *counter) Write(b []byte) (int, error) {
+	*c += counter(len(b))
+	return len(b), nil
 }
 
 // dropOld removes what the two newest checkpoints do not need: older ones, the

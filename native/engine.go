@@ -68,8 +68,9 @@ type Engine struct {
 
 	intake   *intake
 	journal  *journal
-	number   int64           // of the current journal
-	segments []segment       // of the newest checkpoint
+	number   int64     // of the current journal
+	segments []segment // of the newest checkpoint
+	kept     *liushui.Checkpoint
 	older    map[int32]int64 // offsets of the checkpoint before the newest
 	newest   map[int32]int64 // offsets of the newest checkpoint
 	ends     []liushui.PartitionEnd

@@ -180,9 +180,11 @@ func (e *Engine) checkpoint(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := e.dir.writeCheckpoint(s); err != nil {
+	size, err := e.dir.writeCheckpoint(s)
+	if err != nil {
 		return errors.Join(err, next.close())
 	}
+	e.kept = &liushui.Checkpoint{Time: now.UnixMilli(), Bytes: size, Took: time.Since(now).Milliseconds(), IDs: int64(e.ids.size())}
 	if e.journal != nil {
 		err = e.journal.close()
 	}

@@ -61,7 +61,7 @@ func keep(tb testing.TB, dir directory, s *state) {
 		tb.Fatal(err)
 	}
 	s.ids.added = nil
-	if err := dir.writeCheckpoint(s); err != nil {
+	if _, err := dir.writeCheckpoint(s); err != nil {
 		tb.Fatal(err)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -203,6 +205,35 @@ func TestHealthAndReadiness(t *testing.T) {
 		`liushui_engine_records_total{engine="native",verdict="counted"} 10`, "liushui_wall_viewers 0", "process_resident_memory_bytes"} {
 		if !strings.Contains(text, line) {
 			t.Errorf("metrics lack %s", line)
+		}
+	}
+}
+
+// What the sample of alert rules asks for is there.
+func TestAlertsAskForMetricsThatAreThere(t *testing.T) {
+	rules, err := os.ReadFile("../docs/examples/alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile(`\bliushui_[a-z_]+`).FindAllString(string(rules), -1)
+	if len(names) < 8 {
+		t.Fatalf("the rules name only %q", names)
+	}
+	s := serve(t, Config{}, false)
+	load(t, s.Wall)
+	l := newLine(t, time.Now().UnixMilli())
+	l.sendJob()
+	l.busy(1, l.clock-1000, 10)
+	l.progress(func(p *liushui.Progress) { p.Checkpoint = &liushui.Checkpoint{Time: l.clock, Bytes: 5} })
+	s.Apply(l.take())
+	delay := int64(5)
+	s.mu.Lock()
+	s.store.delay = &delay
+	s.mu.Unlock()
+	_, text := get(t, s, "/metrics")
+	for _, name := range names {
+		if !strings.Contains(text, name+"{") && !strings.Contains(text, name+" ") {
+			t.Errorf("there is no %s in\n%s", name, text)
 		}
 	}
 }

@@ -55,11 +55,29 @@ func (w *Wall) writeLine(out io.Writer) {
 		metrics.WriteGaugeFloat64(out, "liushui_store_delay_seconds", float64(*w.store.delay)/1000)
 	}
 	for _, p := range w.board.standing.Engines(w.board.generation) {
-		writeEngine(out, p)
+		writeEngine(out, p, now)
 	}
 }
 
-func writeEngine(out io.Writer, p *liushui.Progress) {
+func writeEngine(out io.Writer, p *liushui.Progress, now int64) {
+	seconds := func(name string, ms int64) {
+		metrics.WriteGaugeFloat64(out, fmt.Sprintf("%s{engine=%q}", name, p.Engine), float64(ms)/1000)
+	}
+	count := func(name string, n int64) {
+		metrics.WriteGaugeUint64(out, fmt.Sprintf("%s{engine=%q}", name, p.Engine), uint64(n))
+	}
+	seconds("liushui_engine_progress_age_seconds", now-p.Time)
+	if p.Watermark != 0 {
+		seconds("liushui_engine_watermark_age_seconds", now-p.Watermark)
+	}
+	count("liushui_engine_corrected_records", p.Corrected)
+	count("liushui_engine_cells_too_large", p.TooLarge)
+	if c := p.Checkpoint; c != nil {
+		seconds("liushui_engine_checkpoint_age_seconds", now-c.Time)
+		seconds("liushui_engine_checkpoint_took_seconds", c.Took)
+		count("liushui_engine_checkpoint_bytes", c.Bytes)
+		count("liushui_engine_remembered_ids", c.IDs)
+	}
 	metrics.WriteGaugeFloat64(out, fmt.Sprintf("liushui_engine_rate_records{engine=%q}", p.Engine), p.Rate)
 	metrics.WriteGaugeFloat64(out, fmt.Sprintf("liushui_engine_watermark_seconds{engine=%q}", p.Engine), float64(p.Watermark)/1000)
 	for _, part := range []struct {
