@@ -94,7 +94,7 @@ func (t *table) encodeCell(b []byte, c *cell) []byte {
 		case liushui.Count:
 			b = binary.AppendVarint(b, c.counts[c.stat.slots[i]])
 		case liushui.Distinct:
-			b = appendBlob(b, c.sketches[c.stat.slots[i]].bytes())
+			b = c.sketches[c.stat.slots[i]].keep(b)
 		default:
 			sum := c.sums[c.stat.slots[i]]
 			b = binary.AppendVarint(b, sum.Hi)

@@ -159,38 +159,53 @@ func (s *sketch) putFloat(at int, f float64) {
 	binary.LittleEndian.PutUint64(s.image[at:], math.Float64bits(f))
 }
 
-// bytes is the image in the library's format; it must not be changed.
+// bytes is the image in the library's format, the same for the same values; it
+// must not be changed.
 func (s *sketch) bytes() []byte {
 	if s.image != nil {
 		return s.image
 	}
-	var sorted []uint32
+	held := s.held(make([]uint32, 0, s.count))
+	slices.Sort(held)
+	return couponImage(held)
+}
+
+// held appends the coupons, in any order.
+func (s *sketch) held(to []uint32) []uint32 {
 	for _, c := range s.coupons {
 		if c != 0 {
-			sorted = append(sorted, c)
+			to = append(to, c)
 		}
 	}
-	slices.Sort(sorted)
-	return couponImage(sorted)
+	return to
+}
+
+// keep appends what restoreSketch reads.
+func (s *sketch) keep(b []byte) []byte {
+	if s.image != nil {
+		return appendBlob(b, s.image)
+	}
+	var room [maxCoupons]uint32
+	return appendBlob(b, couponImage(s.held(room[:0])))
 }
 
 // couponImage is the compact image of a list, or of a set from 8 coupons on.
 func couponImage(coupons []uint32) []byte {
 	const emptyFlag, compactFlag, outOfOrder = 4, 8, 16
 	n := len(coupons)
-	var b []byte
+	b := make([]byte, 0, 12+4*n)
 	if n < listSize {
 		flags := byte(compactFlag)
 		if n == 0 {
 			flags |= emptyFlag
 		}
-		b = []byte{2, 1, 7, lgK, 3, flags, byte(n), 0 | 2<<2}
+		b = append(b, 2, 1, 7, lgK, 3, flags, byte(n), 0|2<<2)
 	} else {
 		lg := 5
 		for n*4 > 3<<lg {
 			lg++
 		}
-		b = []byte{3, 1, 7, lgK, byte(lg), compactFlag | outOfOrder, 0, 1 | 2<<2}
+		b = append(b, 3, 1, 7, lgK, byte(lg), compactFlag|outOfOrder, 0, 1|2<<2)
 		b = binary.LittleEndian.AppendUint32(b, uint32(n))
 	}
 	for _, c := range coupons {
@@ -241,7 +256,7 @@ var couponEstimates = sync.OnceValue(func() []int64 {
 	return all
 })
 
-// restoreSketch reads an image that bytes made.
+// restoreSketch reads an image that bytes or keep made.
 func restoreSketch(image []byte) (sketch, error) {
 	var s sketch
 	if len(image) == registers+1<<lgK && image[0] == 10 {
