@@ -76,7 +76,8 @@ func TestLineOnApacheKafka(t *testing.T) {
 				dsn = dev.MySQL(t)
 			}
 			topic := "category_" + test.database
-			line := []string{"--brokers", dev.Kafka(t, test.release).Addrs(), "--topic", topic, "--results", topic + "_results", "--data", filepath.Join(dir, "line")}
+			kafka := []string{"--brokers", dev.Kafka(t, test.release).Addrs(), "--topic", topic, "--results", topic + "_results"}
+			line := append(kafka, "--data", filepath.Join(dir, "line"))
 			with := func(name string, more ...string) []string { return append(append([]string{name}, line...), more...) }
 			must(t, command(t, with("produce", feed...)...))
 			must(t, command(t, with("process", "--exit-when-done")...))
@@ -88,6 +89,8 @@ func TestLineOnApacheKafka(t *testing.T) {
 			if diff := cmp.Diff(want, everything(t, "--database", dsn)); diff != "" {
 				t.Errorf("the tables differ from those of the embedded line (-embedded +real):\n%s", diff)
 			}
+			same := must(t, command(t, append(append([]string{"reconcile"}, kafka...), "--database", dsn)...))
+			contains(t, same.out, "no differences in ")
 			store.stop()
 		})
 	}
