@@ -23,6 +23,18 @@ type Line struct {
 	Events, Results, DeadLetters *Topic
 }
 
+// OpenEvents reads the events from offsets on; topicID, where not empty, must be
+// the topic's, else ErrOtherTopic.
+func (l *Line) OpenEvents(_ context.Context, offsets map[int32]int64, topicID string) (liushui.Reader, error) {
+	if topicID != "" && topicID != l.Events.ID() {
+		return nil, liushui.ErrOtherTopic
+	}
+	return l.Events.Reader(offsets), nil
+}
+
+// OpenResults reads the results from their start.
+func (l *Line) OpenResults(context.Context) (liushui.Reader, error) { return l.Results.Reader(nil), nil }
+
 // Engine runs an engine on a line until ctx is done, then stops it cleanly and
 // returns nil or ctx's error. Every run must begin where the one before it in
 // the same directory ended.

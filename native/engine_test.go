@@ -32,14 +32,7 @@ func start(ctx context.Context, l *enginetest.Line) error {
 	defer letters.Close()
 	e, err := New(Config{
 		Job: l.Job, Dir: "state", Disk: disk{l.Disk}, Topic: l.Events.Name(),
-		Events: func(_ context.Context, offsets map[int32]int64, topicID string) (liushui.Reader, error) {
-			if topicID != "" && topicID != l.Events.ID() {
-				return nil, liushui.ErrOtherTopic
-			}
-			return l.Events.Reader(offsets), nil
-		},
-		ResultsLog: func(context.Context) (liushui.Reader, error) { return l.Results.Reader(nil), nil },
-		Results:    results, DeadLetters: letters,
+		Events: l.OpenEvents, ResultsLog: l.OpenResults, Results: results, DeadLetters: letters,
 		CheckpointEvery: 3 * time.Second, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
