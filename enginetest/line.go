@@ -33,7 +33,9 @@ func (l *Line) OpenEvents(_ context.Context, offsets map[int32]int64, topicID st
 }
 
 // OpenResults reads the results from their start.
-func (l *Line) OpenResults(context.Context) (liushui.Reader, error) { return l.Results.Reader(nil), nil }
+func (l *Line) OpenResults(context.Context) (liushui.Reader, error) {
+	return l.Results.Reader(nil), nil
+}
 
 // Engine runs an engine on a line until ctx is done, then stops it cleanly and
 // returns nil or ctx's error. Every run must begin where the one before it in
