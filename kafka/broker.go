@@ -115,6 +115,8 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 func (b *Broker) start(listener net.Listener, partitions int) error {
 	versions := kversion.Stable()
 	versions.SetMaxKeyVersion(int16(kmsg.DescribeTopicPartitions), -1) // Java clients fail on kfake's answer
+	versions.SetMaxKeyVersion(int16(kmsg.SASLHandshake), -1)           // kfake names ways to log in, though nobody need
+	versions.SetMaxKeyVersion(int16(kmsg.SASLAuthenticate), -1)
 	mended, err := mend(b.dir.log())
 	if err != nil {
 		return fmt.Errorf("start the broker on %s: %w", b.dir.path, err)

@@ -67,7 +67,7 @@ func Connect(ctx context.Context, c Config) (*Client, error) {
 	if client.kafka, err = client.open(); err != nil {
 		return nil, fmt.Errorf("connect to Kafka at %s: %w", client.address(), err)
 	}
-	if err := client.ping(ctx); err != nil {
+	if err := ping(ctx, client.kafka, connectWait); err != nil {
 		defer client.kafka.Close()
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -109,13 +109,13 @@ func hostPort(address string) (string, error) {
 
 // ping asks each broker in turn for a sign of life. The client is closed to
 // end it: a broker that takes the connection and says nothing holds it longer.
-func (c *Client) ping(ctx context.Context) error {
-	wait, cancel := context.WithTimeout(ctx, connectWait)
+func ping(ctx context.Context, kafka *kgo.Client, within time.Duration) error {
+	wait, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	late := context.AfterFunc(wait, c.kafka.Close)
-	err := c.kafka.Ping(wait)
+	late := context.AfterFunc(wait, kafka.Close)
+	err := kafka.Ping(wait)
 	if !late() && err == nil || err != nil && wait.Err() != nil {
-		return fmt.Errorf("no answer within %s: %w", connectWait, wait.Err())
+		return fmt.Errorf("no answer within %s: %w", within, wait.Err())
 	}
 	return err
 }

@@ -41,16 +41,25 @@ func verdict(err error) error {
 	return nil
 }
 
-// diagnose finds out why a broker that takes connections gives no answer: it
-// may expect another way of speaking. Nil where nothing is wrong with that.
+// diagnose finds out why brokers that take connections give no answer: they may
+// expect another way of speaking. Nil where nothing is wrong with that.
 func (c *Client) diagnose(ctx context.Context, err error) error {
-	switch said := verdict(err); {
-	case errors.Is(err, context.DeadlineExceeded):
-		return nil // who does not understand us says so, or goes away
-	case said != nil && !errors.Is(err, kerr.UnsupportedSaslMechanism):
-		return said
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil // who does not understand us says so, or hangs up
 	}
 	for _, address := range c.brokers {
+		err := c.askAt(ctx, address)
+		if err == nil {
+			return nil // it is there by now
+		}
+		said := verdict(err)
+		var dial *net.OpError
+		switch {
+		case said != nil && !errors.Is(err, kerr.UnsupportedSaslMechanism):
+			return said
+		case errors.Is(err, context.DeadlineExceeded), errors.As(err, &dial) && dial.Op == "dial":
+			continue // nobody there
+		}
 		if said := c.diagnoseAt(ctx, address); said != nil {
 			return said
 		}
@@ -58,6 +67,17 @@ func (c *Client) diagnose(ctx context.Context, err error) error {
 	return nil
 }
 
+// askAt asks one broker for a sign of life.
+func (c *Client) askAt(ctx context.Context, address string) error {
+	client, err := c.open(kgo.SeedBrokers(address))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return ping(ctx, client, dialWait)
+}
+
+// diagnoseAt is for a broker that hangs up.
 func (c *Client) diagnoseAt(ctx context.Context, address string) error {
 	conn, err := c.dialer.dial(ctx, "tcp", address)
 	if err == nil {

@@ -1,6 +1,7 @@
 package kafka_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -184,4 +185,35 @@ func TestUsersThatAreNotTaken(t *testing.T) {
 		err := w.Write(t.Context(), []liushui.Record{{Value: []byte("x")}}, nil)
 		return errors.Is(err, liushui.ErrMisuse) && strings.Contains(err.Error(), want)
 	})
+}
+
+// Who comes while a broker starts finds nobody, and never somebody who wants
+// something of him.
+func TestABrokerThatStartsWantsNothing(t *testing.T) {
+	t.Parallel()
+	for round := range 30 {
+		address := freeAddress(t)
+		started := make(chan *kafka.Broker, 1)
+		go func() {
+			time.Sleep(time.Duration(round) * 200 * time.Microsecond)
+			b, err := kafka.StartBroker(context.Background(), kafka.BrokerConfig{Dir: t.TempDir(), Listen: address, Log: silent})
+			if err != nil {
+				t.Error(err)
+			}
+			started <- b
+		}()
+		for came := false; !came; {
+			c, err := kafka.Connect(t.Context(), kafka.Config{Brokers: []string{address}, Log: silent})
+			switch {
+			case err == nil:
+				c.Close()
+				came = true
+			case errors.Is(err, liushui.ErrMisuse):
+				t.Fatal(err)
+			}
+		}
+		if b := <-started; b != nil {
+			b.Close()
+		}
+	}
 }
