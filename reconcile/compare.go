@@ -15,11 +15,9 @@ type Source struct {
 	Name string
 	// Lost says that it has lost its start: what it does not hold is no difference.
 	Lost bool
-	// Drops says that it may drop old rows: what another source holds, and it does
-	// not before its first row of a statistic and window, is no difference.
-	Drops bool
-
-	first map[[2]string]int64 // start of that row
+	// KeptFrom says for window sizes from which start on it keeps rows; what began
+	// earlier is not compared. None: all are kept.
+	KeptFrom map[string]int64
 }
 
 // Limits say which windows are compared.
@@ -57,12 +55,7 @@ type Summary struct {
 }
 
 // Sources are where results are held; each is then named by its place here.
-func (c *Computation) Sources(sources ...*Source) {
-	c.sources = sources
-	for _, s := range sources {
-		s.first = map[[2]string]int64{}
-	}
-}
+func (c *Computation) Sources(sources ...*Source) { c.sources = sources }
 
 // Hold takes a result as a source holds it. Of several for a cell the highest counts.
 func (c *Computation) Hold(source int, r *liushui.Result) error {
@@ -72,11 +65,6 @@ func (c *Computation) Hold(source int, r *liushui.Result) error {
 	s := c.c.Job.Statistic(r.Statistic)
 	if s == nil {
 		return nil
-	}
-	of := c.sources[source]
-	series := [2]string{r.Statistic, r.Window}
-	if first, known := of.first[series]; !known || r.Start < first {
-		of.first[series] = r.Start
 	}
 	return c.results.add(c.hour(r.End-1), r.AppendValue([]byte{byte(source)}, s))
 }
@@ -194,7 +182,7 @@ func (c *Computation) judge(d *Difference, p pair, sum *Summary) (differs bool, 
 			d.Repair = max(d.Repair, h.Result.Repair)
 		}
 		switch {
-		case h.Result == nil && d.Want != nil && c.lacks(i, d):
+		case h.Result == nil && d.Want != nil && c.sources[i].Lost, d.before(c.sources[i].KeptFrom):
 			sum.Lost[h.Source]++
 			continue
 		case same(d.Want, h.Result):
@@ -220,19 +208,15 @@ func (c *Computation) judge(d *Difference, p pair, sum *Summary) (differs bool, 
 	return differs, nil
 }
 
-// lacks reports whether a source need not hold a cell any more.
-func (c *Computation) lacks(source int, d *Difference) bool {
-	s := c.sources[source]
-	first, known := s.first[[2]string{d.Want.Statistic, d.Want.Window}]
-	if s.Lost || !s.Drops || !known || d.Want.Start >= first {
-		return s.Lost
-	}
-	for i, h := range d.Held {
-		if i != source && (h.Result != nil || c.sources[i].Lost) {
-			return true
+// before reports whether the cell's window begins before what is kept of its size.
+func (d *Difference) before(keptFrom map[string]int64) bool {
+	of := d.Want
+	for _, h := range d.Held {
+		if of == nil {
+			of = h.Result
 		}
 	}
-	return false
+	return of.Start < keptFrom[of.Window]
 }
 
 // same compares end, values, version and sketches. A result of version 0, with

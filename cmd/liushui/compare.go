@@ -25,7 +25,7 @@ var sourceNames = []string{sourceTopic: "topic", sourceTables: "tables"}
 func (r *reconciling) holdResults(ctx context.Context, tables *store.Store) error {
 	sources := []*reconcile.Source{{Name: sourceNames[sourceTopic], Lost: r.start > 0}}
 	if tables != nil {
-		sources = append(sources, &reconcile.Source{Name: sourceNames[sourceTables], Drops: true})
+		sources = append(sources, &reconcile.Source{Name: sourceNames[sourceTables], KeptFrom: r.keptFrom()})
 	}
 	r.computation.Sources(sources...)
 	topic := string(r.spec.topics.results)
@@ -58,6 +58,17 @@ func (r *reconciling) holdResults(ctx context.Context, tables *store.Store) erro
 		return err
 	}
 	return r.holdTables(ctx, tables, id)
+}
+
+// keptFrom is from which start on the store keeps windows of a size.
+func (r *reconciling) keptFrom() map[string]int64 {
+	from, calendar := map[string]int64{}, r.job.Calendar()
+	for name, age := range r.spec.keep {
+		if w, err := liushui.ParseWindow(name); err == nil {
+			from[name], _ = calendar.Span(w, r.newestWatermark-age.Milliseconds())
+		}
+	}
+	return from
 }
 
 // storeWait is how long the store may be behind the results that were read.

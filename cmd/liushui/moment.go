@@ -20,6 +20,8 @@ type moment struct {
 	end        int64 // of the topic
 	start      int64
 	settled    bool // all that was judged is in the topic; else only what can no longer change
+
+	newestWatermark int64 // of all generations: ages of rows are counted from it
 }
 
 // sentWithin is when an engine has certainly sent what it judged.
@@ -66,6 +68,9 @@ func (p *program) findMoment(ctx context.Context, client *kafka.Client, topic st
 		return nil, fmt.Errorf("topic %s holds no results of an engine; has `liushui process` run?", topic)
 	}
 	m := &moment{generation: generation, job: job, start: all[0].start, end: all[0].end}
+	for _, number := range standing.Generations() {
+		m.newestWatermark = max(m.newestWatermark, standing.Watermark(number))
+	}
 	m.progress, m.settled = recent[generation].choose()
 	if m.progress == nil {
 		return nil, fmt.Errorf("the engine has only begun; try again in %s", sentWithin)

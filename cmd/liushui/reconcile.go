@@ -22,6 +22,7 @@ type reconcileSpec struct {
 	from, to          string
 	repair, withLate  bool
 	maxAhead          time.Duration
+	keep              keepFlag
 }
 
 func (p *program) reconcileCommand() *cobra.Command {
@@ -87,6 +88,7 @@ above those that are held; store and wall take them from there.`,
 	f.BoolVar(&spec.repair, "repair", false, "put right what differs")
 	f.BoolVar(&spec.withLate, "with-late", false, "count the records, too, that came too late")
 	f.DurationVar(&spec.maxAhead, "max-ahead", reconcile.MaxAhead, "what the engine was told: `time` that an event may be ahead of its arrival")
+	f.Var(&spec.keep, "keep", "what the store was told: rows of a window size that are dropped at an age, such as 1s=7d, are not compared; may be repeated")
 	f.StringVar(&data, "data", "", "compare the tables of this data `directory`, too")
 	database.bind(c, "compare the tables of this database, too: sqlite:PATH or mysql://user@host:3306/db `DSN`")
 	return c

@@ -75,6 +75,8 @@ func TestReconcile(t *testing.T) {
 	contains(t, r.out, "no differences in ")
 	contains(t, r.out, "which are not counted; --with-late counts them: ")
 
+	contains(t, must(t, reconcile("--keep", "1s=1m,1m=2m")).out, " cells are no longer held there, and not compared\nno differences in ")
+
 	// Somebody writes a result of his own.
 	false1 := l.held(t, "1s", 0)
 	right := liushui.Money(false1.Values[1].N)
