@@ -62,12 +62,27 @@ func (s *sketch) add(coupon uint32) bool {
 // addAll takes coupons, and returns those that changed something, in their place.
 func (s *sketch) addAll(coupons []uint32) []uint32 {
 	kept := coupons[:0]
+	s.expect(len(coupons))
 	for _, coupon := range coupons {
 		if s.add(coupon) {
 			kept = append(kept, coupon)
 		}
 	}
 	return kept
+}
+
+// expect makes room for n more coupons at once.
+func (s *sketch) expect(n int) {
+	if s.image != nil || s.count+n <= listSize {
+		return
+	}
+	size := max(32, len(s.coupons))
+	for size < 512 && (s.count+n)*4 > size*3 {
+		size *= 2
+	}
+	if size > len(s.coupons) {
+		s.grow(size)
+	}
 }
 
 func (s *sketch) addCoupon(coupon uint32) bool {
