@@ -38,6 +38,7 @@ const (
 	MaxID        = 256             // bytes
 	MaxDimension = 128             // characters
 	MaxRecord    = 64 << 10        // bytes of a record's value
+	MaxLetter    = 512 << 10       // bytes of one that a dead letter keeps, which with its headers must fit into 1 MB
 	MaxDepth     = 100             // levels of nesting, the event's own object being the first
 	MinTime      = 946684800000    // 2000-01-01T00:00:00Z: earlier times are cut or empty numbers
 	MaxTime      = 253402300799999 // the last ms of the year 9999: later times are no ms since 1970

@@ -148,7 +148,9 @@ func (e *Engine) judge(p *partition, r *liushui.Record, ev *event, err error) {
 	}
 }
 
-// park queues a dead letter. The record's memory is not its own.
+// park queues a dead letter. The record's memory is not its own. Of one so large
+// that no topic might take it with the letter's headers, the beginning is kept,
+// with the header `bytes`: how many it has.
 func (e *Engine) park(r *liushui.Record, reason, detail string) {
 	key := append([]byte{'['}, liushui.AppendQuoted(nil, e.c.Topic)...)
 	key = append(key, ',')
@@ -156,7 +158,12 @@ func (e *Engine) park(r *liushui.Record, reason, detail string) {
 	key = append(key, ',')
 	key = append(strconv.AppendInt(key, r.Offset, 10), ']')
 	text := func(name, value string) liushui.Header { return liushui.Header{Key: name, Value: []byte(value)} }
-	e.parked = append(e.parked, liushui.Record{Key: key, Value: bytes.Clone(r.Value), Feed: r.Feed, Headers: []liushui.Header{
-		text("reason", reason), text("detail", detail), text("engine", engineName),
-		text("generation", strconv.FormatInt(e.generation, 10)), text("time", strconv.FormatInt(r.Time, 10))}})
+	headers := []liushui.Header{text("reason", reason), text("detail", detail), text("engine", engineName),
+		text("generation", strconv.FormatInt(e.generation, 10)), text("time", strconv.FormatInt(r.Time, 10))}
+	value := r.Value
+	if len(value) > liushui.MaxLetter {
+		headers = append(headers, text("bytes", strconv.Itoa(len(value))))
+		value = value[:liushui.MaxLetter]
+	}
+	e.parked = append(e.parked, liushui.Record{Key: key, Value: bytes.Clone(value), Feed: r.Feed, Headers: headers})
 }

@@ -346,7 +346,7 @@ func (p *program) showLetter(l *letter, hexadecimal, raw bool) error {
 	for _, line := range [][2]string{
 		{"letter", placeText(l)}, {"record", l.record()}, {"record's time", clock(l.time)}, {"feed", l.feed},
 		{"reason", l.reason}, {"detail", l.detail}, {"engine", l.engine}, {"generation", strconv.FormatInt(l.generation, 10)},
-		{"sent again", clock(l.replayed)}, {"bytes", strconv.Itoa(len(l.value))},
+		{"sent again", clock(l.replayed)}, {"bytes", l.size()},
 	} {
 		if line[1] == "" {
 			line[1] = "-"
@@ -361,6 +361,14 @@ func (p *program) showLetter(l *letter, hexadecimal, raw bool) error {
 		fmt.Fprintf(p.stdout, "\n%s", hex.Dump(l.value))
 	}
 	return nil
+}
+
+// size is how large the record is, and how much of it the letter keeps.
+func (l *letter) size() string {
+	if l.bytes == len(l.value) {
+		return strconv.Itoa(l.bytes)
+	}
+	return fmt.Sprintf("%d, of which the letter keeps the first %d", l.bytes, len(l.value))
 }
 
 // reasonFlag is a reason to list only.

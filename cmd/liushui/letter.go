@@ -36,6 +36,7 @@ type letter struct {
 	replayed   int64 // clock time at which it was sent again, known when all are read; 0: it was not
 	feed       string
 	value      []byte
+	bytes      int // of the record, of which value may be the beginning only
 }
 
 // readLetter reads a record of the topic of dead letters; ok is false for any other.
@@ -46,6 +47,7 @@ func readLetter(r *liushui.Record) (l letter, ok bool) {
 		return l, false
 	}
 	l.key, l.place, l.feed, l.value = r.Key, reconcile.PlaceOf(r), r.Feed, r.Value
+	l.bytes = len(r.Value)
 	for _, h := range r.Headers {
 		switch text := string(h.Value); h.Key {
 		case "reason":
@@ -58,6 +60,8 @@ func readLetter(r *liushui.Record) (l letter, ok bool) {
 			l.generation, _ = strconv.ParseInt(text, 10, 64)
 		case "time":
 			l.time, _ = strconv.ParseInt(text, 10, 64)
+		case "bytes":
+			l.bytes, _ = strconv.Atoi(text)
 		}
 	}
 	return l, true
