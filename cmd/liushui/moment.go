@@ -42,7 +42,11 @@ func (p *program) findMoment(ctx context.Context, client *kafka.Client, topic st
 	}
 	reading := p.newMeter("reading progress", "records")
 	defer reading.close()
-	standing, recent := &liushui.Standing{}, map[int64]*pastProgress{}
+	type of struct {
+		generation int64
+		engine     string
+	}
+	standing, recent, newest := &liushui.Standing{}, map[of]*pastProgress{}, map[int64]*pastProgress{}
 	err = scan(ctx, client, topic, all, reading, func(r *liushui.Record) error {
 		kind := liushui.KindOf(r.Key)
 		if kind == liushui.KindResult {
@@ -52,11 +56,13 @@ func (p *program) findMoment(ctx context.Context, client *kafka.Client, topic st
 			return fmt.Errorf("%s, offset %d: %w", topic, r.Offset, err)
 		}
 		if kind == liushui.KindProgress {
-			newest := standing.Progress()
-			if recent[newest.Generation] == nil {
-				recent[newest.Generation] = &pastProgress{}
+			said := standing.Progress()
+			by := of{said.Generation, said.Engine}
+			if recent[by] == nil {
+				recent[by] = &pastProgress{}
 			}
-			recent[newest.Generation].add(newest)
+			recent[by].add(said)
+			newest[said.Generation] = recent[by]
 		}
 		return nil
 	})
@@ -64,28 +70,28 @@ func (p *program) findMoment(ctx context.Context, client *kafka.Client, topic st
 		return nil, err
 	}
 	generation, job := standing.Current()
-	if job == nil || recent[generation] == nil {
+	if job == nil || newest[generation] == nil {
 		return nil, fmt.Errorf("topic %s holds no results of an engine; has `liushui process` run?", topic)
 	}
 	m := &moment{generation: generation, job: job, start: all[0].start, end: all[0].end}
 	for _, number := range standing.Generations() {
 		m.newestWatermark = max(m.newestWatermark, standing.Watermark(number))
 	}
-	m.progress, m.settled = recent[generation].choose()
+	m.progress, m.settled = newest[generation].choose()
 	if m.progress == nil {
 		return nil, fmt.Errorf("the engine has only begun; try again in %s", sentWithin)
 	}
 	return m, nil
 }
 
-// pastProgress are the newest progress records of a generation.
+// pastProgress are the newest progress records of an engine in a generation.
 type pastProgress struct {
 	all   []*liushui.Progress // of the last seconds, oldest first
 	since int64               // when the newest offsets were reported first
 }
 
 func (h *pastProgress) add(p *liushui.Progress) {
-	if n := len(h.all); n == 0 || h.all[n-1].Engine != p.Engine || !maps.Equal(offsetsOf(h.all[n-1]), offsetsOf(p)) {
+	if n := len(h.all); n == 0 || !maps.Equal(offsetsOf(h.all[n-1]), offsetsOf(p)) {
 		h.since = p.Time
 	}
 	h.all = append(h.all, p)
@@ -100,7 +106,7 @@ func (h *pastProgress) choose() (p *liushui.Progress, settled bool) {
 	if newest.Stopped || newest.Time-h.since >= sentWithin.Milliseconds() {
 		return newest, true
 	}
-	if oldest := h.all[0]; oldest.Engine == newest.Engine && newest.Time-oldest.Time >= sentWithin.Milliseconds() {
+	if oldest := h.all[0]; newest.Time-oldest.Time >= sentWithin.Milliseconds() {
 		return oldest, false
 	}
 	return nil, false
