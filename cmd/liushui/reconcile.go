@@ -79,6 +79,13 @@ above those that are held; store and wall take them from there.`,
 			return p.reconcile(c.Context(), client, tables, &spec)
 		},
 	}
+	spec.bind(c)
+	c.Flags().StringVar(&data, "data", "", "compare the tables of this data `directory`, too")
+	database.bind(c, "compare the tables of this database, too: sqlite:PATH or mysql://user@host:3306/db `DSN`")
+	return c
+}
+
+func (spec *reconcileSpec) bind(c *cobra.Command) {
 	spec.topics.bind(c)
 	f := c.Flags()
 	f.StringVar(&spec.statistic, "statistic", "", "only this `statistic`")
@@ -89,9 +96,6 @@ above those that are held; store and wall take them from there.`,
 	f.BoolVar(&spec.withLate, "with-late", false, "count the records, too, that came too late")
 	f.DurationVar(&spec.maxAhead, "max-ahead", reconcile.MaxAhead, "what the engine was told: `time` that an event may be ahead of its arrival")
 	f.Var(&spec.keep, "keep", "what the store was told: rows of a window size that are dropped at an age, such as 1s=7d, are not compared; may be repeated")
-	f.StringVar(&data, "data", "", "compare the tables of this data `directory`, too")
-	database.bind(c, "compare the tables of this database, too: sqlite:PATH or mysql://user@host:3306/db `DSN`")
-	return c
 }
 
 // errDiffers is the end of a comparison that found something.
