@@ -126,6 +126,26 @@ func (c *Client) HasTopic(ctx context.Context, name string) (bool, error) {
 	return have != nil, err
 }
 
+// spread is how long a cluster's brokers may take to learn of a topic that one of
+// them has made.
+const spread = 3 * time.Second
+
+// lookFor is describe with patience: the broker that is asked may not yet know
+// what another one knows.
+func (c *Client) lookFor(ctx context.Context, name string) (*topic, error) {
+	for begun := time.Now(); ; {
+		have, err := patiently(ctx, func() (*topic, error) { return c.describe(ctx, name) })
+		if err != nil || have != nil || len(c.kafka.DiscoveredBrokers()) < 2 || time.Since(begun) > spread {
+			return have, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("look for topic %s: %w", name, ctx.Err())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
 // TopicID names a topic for good: one deleted and made again has another.
 func (c *Client) TopicID(ctx context.Context, name string) (string, error) {
 	have, err := c.mustHave(ctx, name)
@@ -181,7 +201,7 @@ func describe(ctx context.Context, kafka *kgo.Client, name string) (*topic, erro
 
 // mustHave is describe for a topic that has to exist.
 func (c *Client) mustHave(ctx context.Context, name string) (*topic, error) {
-	have, err := patiently(ctx, func() (*topic, error) { return c.describe(ctx, name) })
+	have, err := c.lookFor(ctx, name)
 	if err != nil {
 		return nil, err
 	}

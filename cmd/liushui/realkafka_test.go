@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -94,4 +96,61 @@ func TestLineOnApacheKafka(t *testing.T) {
 			store.stop()
 		})
 	}
+}
+
+// away is how long a broker stays away; LIUSHUI_AWAY sets it.
+func away(t *testing.T) time.Duration {
+	t.Helper()
+	text := os.Getenv("LIUSHUI_AWAY")
+	if text == "" {
+		return 5 * time.Second
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// A cluster loses one broker to a kill, and later another one to a stop, while
+// the line is at work: leaders move, and nothing is lost or counted twice.
+func TestLineOnAClusterThatLosesBrokers(t *testing.T) {
+	dir := t.TempDir()
+	feed := []string{"--csv", shopCSV(t, 2500), "--mapping", "../../docs/examples/orders.yaml"}
+	must(t, command(t, upArgs(t, filepath.Join(dir, "up"), append(feed, "--speed", "max", "--exit-when-done")...)...))
+	want := everything(t, "--data", filepath.Join(dir, "up"))
+
+	k := dev.StartKafka(t, dev.KafkaConfig{Brokers: 3})
+	dsn := "sqlite:" + filepath.Join(dir, "results.db")
+	line := []string{"--brokers", k.Addrs(), "--data", filepath.Join(dir, "line")}
+	engine := launch(t, append([]string{"process", "--checkpoint-every", "1s"}, line...)...)
+	store := launch(t, append([]string{"store", "--database", dsn}, line...)...)
+	produce := launch(t, slices.Concat([]string{"produce", "--rate", "250/s"}, feed, line)...)
+	for i, end := range []func(*dev.KafkaBroker){(*dev.KafkaBroker).Kill, func(b *dev.KafkaBroker) {
+		if err := b.Stop(); err != nil {
+			t.Error(err)
+		}
+	}} {
+		time.Sleep(2 * time.Second)
+		end(k.Brokers[i])
+		time.Sleep(away(t))
+		if err := k.Brokers[i].Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-produce.done
+	if produce.code != exitFine {
+		t.Errorf("produce exited with %d: %s", produce.code, produce.errOut.String())
+	}
+	eventually(t, "all days are final in the tables", func() bool {
+		r := command(t, "query", "sales", "--window", "1d", "--format", "json", "--database", dsn)
+		return r.code == exitFine && r.out == want["sales 1d"]
+	})
+	if diff := cmp.Diff(want, everything(t, "--database", dsn)); diff != "" {
+		t.Errorf("the tables differ from those of the embedded line (-embedded +cluster):\n%s", diff)
+	}
+	same := must(t, command(t, "reconcile", "--brokers", k.Addrs(), "--database", dsn))
+	contains(t, same.out, "no differences in ")
+	engine.stop()
+	store.stop()
 }

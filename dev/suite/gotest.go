@@ -16,7 +16,7 @@ import (
 // goTests runs all tests. A package at a time: several of them start browsers,
 // databases and whole lines, and two cores are soon busy with one of those.
 func goTests(ctx context.Context, r *report) error {
-	args := []string{"-shuffle=on", "-p=1", "-timeout=10m", "-vet=off", "./..."}
+	args := []string{"-shuffle=on", "-p=1", "-timeout=25m", "-vet=off", "./..."}
 	if _, err := exec.LookPath("cc"); err == nil {
 		args = append([]string{"-race"}, args...)
 	} else {
