@@ -142,9 +142,9 @@ func TestTwoEngines(t *testing.T) {
 }
 
 // TestFrozen freezes programs in the middle of their work and lets them go on:
-// nothing is lost. LIUSHUI_FREEZE says for how long, 8s if it says nothing.
+// nothing is lost. LIUSHUI_FREEZE says for how long, 6s if it says nothing.
 func TestFrozen(t *testing.T) {
-	frozen := 8 * time.Second
+	frozen := 6 * time.Second
 	if text := os.Getenv("LIUSHUI_FREEZE"); text != "" {
 		var err error
 		if frozen, err = time.ParseDuration(text); err != nil {
@@ -154,7 +154,7 @@ func TestFrozen(t *testing.T) {
 	for _, name := range []string{"process", "store", "broker"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := makePayments(t, 3000+int64(300*frozen.Seconds()))
+			p := makePayments(t, int64(400*(frozen+3*time.Second).Seconds()))
 			l := newLine(t)
 			victim, said := process(t, l.args(name)...)
 			for _, other := range []string{"broker", "process", "store"} {
@@ -193,43 +193,67 @@ func TestFrozen(t *testing.T) {
 	}
 }
 
-// TestFullDisk gives the engine no room for its state: it says what is wrong,
-// and its next start, with room, goes on as if nothing had been. The limit is
-// that of a file's size: it fails a write as a full disk does, and needs no root.
-func TestFullDisk(t *testing.T) {
-	t.Parallel()
-	p := makePayments(t, 20_000)
-	l := newLine(t)
-	l.start("broker", "store")
-	produce := []string{"produce", "--brokers", l.kafka, "--data", l.data}
-	must(t, command(t, append(append(produce, p.feed...), "--speed", "max")...))
+// cramped is the program where no file may grow beyond so many KiB: writes then
+// fail as on a full disk, and it needs no root.
+func cramped(t *testing.T, kib int, args ...string) (*exec.Cmd, *output) {
+	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kib := range []string{"0", "4", "16", "64"} { // of the journal, of files of ids, of the checkpoint
-		small := exec.Command("sh", append([]string{"-c", `ulimit -f $0; exec "$@"`, strconv.Itoa(2 * atoi(t, kib)), program}, // in blocks of 512 bytes
-			append(l.args("process"), "--checkpoint-every", "50ms", "--exit-when-done")...)...)
-		small.Env = append(os.Environ(), asProgram+"=1")
-		said, err := small.CombinedOutput()
-		text := string(said)
-		last := text[strings.LastIndex(strings.TrimSpace(text), "\n")+1:]
+	said := &output{}
+	cmd := exec.Command("sh", append([]string{"-c", `ulimit -f $0; exec "$@"`, strconv.Itoa(2 * kib), program}, args...)...) // in blocks of 512 bytes
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	cmd.Stdout, cmd.Stderr = said, said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	return cmd, said
+}
+
+// TestFullDisk leaves each program no room for its files: it says what is wrong,
+// and its next start, with room, goes on as if nothing had been.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	p := makePayments(t, 3000)
+	l := newLine(t)
+	produce := append([]string{"produce", "--brokers", l.kafka, "--data", l.data, "--speed", "max"}, p.feed...)
+
+	broker, said := cramped(t, 8, l.args("broker")...)
+	sending := launch(t, produce...)
+	eventually(t, "the broker says that its disk is full", func() bool { return strings.Contains(said.String(), "file too large") })
+	if text := said.String(); strings.Contains(text, "panic") {
+		t.Errorf("the broker says\n%s", text)
+	}
+	_ = broker.Process.Kill()
+	_ = broker.Wait()
+	l.start("broker")
+	<-sending.done
+	if sending.code != exitFine {
+		must(t, command(t, produce...)) // the broker had refused a batch for good
+	}
+
+	for _, kib := range []int{0, 4, 32} { // for the journal, for files of ids, for the checkpoint
+		engine, said := cramped(t, kib, append(l.args("process"), "--checkpoint-every", "50ms", "--exit-when-done")...)
+		err := engine.Wait()
+		text := strings.TrimSpace(said.String())
+		last := text[strings.LastIndex(text, "\n")+1:]
 		if err == nil || !strings.HasPrefix(last, "liushui: ") || !strings.Contains(last, "file too large") || !strings.Contains(last, l.data) || strings.Contains(text, "panic") {
-			t.Errorf("with files of at most %s KiB it ends with %v and says\n%s\nwant one line that names the file", kib, err, text)
+			t.Errorf("with files of at most %d KiB it ends with %v and says\n%s\nwant one line that names the file", kib, err, text)
 		}
 	}
 	must(t, command(t, append(l.args("process"), "--exit-when-done")...))
+
+	store, said := cramped(t, 256, l.args("store")...)
+	eventually(t, "the store says that its disk is full", func() bool {
+		return strings.Contains(said.String(), "waiting for the database") && strings.Contains(said.String(), "disk I/O error")
+	})
+	_ = store.Process.Kill()
+	_ = store.Wait()
+	l.start("store")
 	eventually(t, "the tables have all that was paid", func() bool { return l.paid() == p.paid.String() })
 	l.awaitFinal()
 	l.stop("store", "broker")
 	p.compare(t, l.data)
-}
-
-func atoi(t *testing.T, text string) int {
-	t.Helper()
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }

@@ -56,6 +56,7 @@ func processWith(t *testing.T, stdin io.Reader, args ...string) (*exec.Cmd, *byt
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // where the test has ended early
 	return cmd, said
 }
 
