@@ -266,6 +266,8 @@ func (w *writer) fail(err error) error {
 	case errors.Is(err, liushui.ErrOtherTopic): // says which
 	case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.UnknownTopicOrPartition):
 		err = fmt.Errorf("write to topic %s: it was deleted: %w", w.topic, liushui.ErrOtherTopic)
+	case errors.Is(err, kerr.UnknownServerError):
+		err = fmt.Errorf("write to topic %s: the broker could not keep it, and says why in its own log; is its disk full?: %w", w.topic, kerr.UnknownServerError)
 	default:
 		err = fmt.Errorf("write to topic %s: %w", w.topic, err)
 	}

@@ -231,7 +231,8 @@ func TestFullDisk(t *testing.T) {
 	l.start("broker")
 	<-sending.done
 	if sending.code != exitFine {
-		must(t, command(t, produce...)) // the broker had refused a batch for good
+		contains(t, sending.errOut.String(), "the broker could not keep it, and says why in its own log; is its disk full?")
+		must(t, command(t, produce...))
 	}
 
 	for _, kib := range []int{0, 4, 32} { // for the journal, for files of ids, for the checkpoint
