@@ -131,7 +131,8 @@ func TestReconcile(t *testing.T) {
 	}
 	contains(t, r.out, "which are counted here: ")
 	r = reconcile("--with-late", "--repair") // but for the day, which is not over
-	contains(t, r.out, " cells were sent to category_results as they should be\n1 are of windows that may still change")
+	contains(t, r.out, " cells were sent to category_results as they should be\n")
+	contains(t, r.out, " are of windows that may still change")
 	r = must(t, reconcile())
 	contains(t, r.out, " cells count late events since an earlier repair\n")
 	contains(t, r.out, "no differences in ")
