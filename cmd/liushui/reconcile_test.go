@@ -84,7 +84,7 @@ func TestReconcile(t *testing.T) {
 	job, _ := liushui.ParseJob("reconciled", reconciledJob)
 	l.write(liushui.TopicResults, liushui.Record{Key: false1.AppendKey(nil), Value: false1.AppendValue(nil, job.Statistics[0])})
 	// Somebody changes a row, and deletes another.
-	database, err := sql.Open("sqlite", filepath.Join(l.data, databaseFile))
+	database, err := sql.Open("sqlite", filepath.Join(l.data, databaseFile)+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		t.Fatal(err)
 	}
