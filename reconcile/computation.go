@@ -39,6 +39,7 @@ type Computation struct {
 	again    map[Place]bool // late ones whose event was counted otherwise
 
 	Account liushui.Account
+	Placed  int64       // events that have a place in the scope
 	Differs []Differing // ids sent with differing contents, the first of them
 	Differ  int64       // how many records there were of that kind
 }
@@ -127,6 +128,7 @@ func (c *Computation) Take(r *liushui.Record) (Verdict, *Event, error) {
 	if e.Time < c.from || e.Time >= c.to {
 		return v, e, nil
 	}
+	c.Placed++
 	return v, e, c.events.add(c.hour(e.Time), c.row)
 }
 

@@ -200,7 +200,7 @@ func (r *reconciling) compare(ctx context.Context) error {
 	case sum.Cells == 0 && differences == 0:
 		return fmt.Errorf("no window was compared: the log has events from %s to %s", r.local(r.oldest), r.local(r.newest))
 	case differences == 0:
-		fmt.Fprintf(r.stdout, "no differences in %d cells of %d events\n", sum.Cells, r.computation.Account.Counted)
+		fmt.Fprintf(r.stdout, "no differences in %d cells of %d events\n", sum.Cells, r.computation.Placed)
 		return nil
 	}
 	return r.tellDifferences(differences, &sum, repair)
