@@ -12,9 +12,12 @@ const ROWS = 20;
 /** Each key once, newest first. */
 const rows = computed<Order[]>(() => [...new Map(orders.value.map((o) => [o.key, o])).values()].sort((a, b) => b.key - a.key).slice(0, ROWS));
 
+/** Keeps the writing direction of one name from turning its neighbours round. */
+const alone = (name: string) => `\u2068${name}\u2069`;
+
 function place(o: Order): string {
   const province = o.province === "" ? "" : lang.value === "zh" ? o.province : (tileOf.get(o.province)?.english ?? o.province);
-  return [province, o.category === "" ? "" : categoryName(o.category)].filter(Boolean).join(text.value.dot) || text.value.unknown;
+  return [province, o.category === "" ? "" : categoryName(o.category)].filter(Boolean).map(alone).join(text.value.dot) || text.value.unknown;
 }
 
 function amount(o: Order): string {
