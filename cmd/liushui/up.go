@@ -21,6 +21,7 @@ type up struct {
 	topics       topicFlags
 	source       sourceFlags
 	engine       engineFlags
+	everySet     bool // --every is the user's
 	database     databaseFlags
 	data         string // empty: named after the feed
 	kafkaListen  addressFlag

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,12 +23,16 @@ func (p *program) upCommand() *cobra.Command {
 		Short: "Run the whole line in one process",
 		Long: `Run the whole line in one process: the embedded broker, a CSV replay or the demo's
 generator, the engine, the store and the wall. Without a flag it is the demo.
-Where the ports are taken it takes the next free ones, and says so.`,
+Where the ports are taken it takes the next free ones, and says so. With --speed max
+--every is two seconds unless it is set.`,
 		Example: `  liushui up
   liushui up --csv tmall_orders_202002.csv --mapping tmall-orders --speed 3600
   liushui up --csv orders.csv --mapping my.yaml --job myjob.yaml --speed max --exit-when-done`,
 		Args: noArguments,
-		RunE: func(c *cobra.Command, _ []string) error { return u.run(c.Context()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			u.everySet = c.Flags().Changed("every")
+			return u.run(c.Context())
+		},
 	}
 	f := c.Flags()
 	u.source.bind(c)
@@ -63,6 +68,11 @@ func (has *prepared) close() {
 		has.dir.close()
 	}
 }
+
+// everyAtFullSpeed is how often a figure is sent while events come as fast as can
+// be: nobody reads a hundred seconds of a shop's day in one, and the tables would
+// only be written more often.
+const everyAtFullSpeed = 2 * time.Second
 
 // prepare finds what is wrong with flags and files before anything is started.
 func (u *up) prepare(ctx context.Context) (_ *prepared, err error) {
@@ -106,6 +116,9 @@ func (u *up) check(ctx context.Context) (feed, error) {
 	}
 	if err := u.source.check(true); err != nil {
 		return feed{}, err
+	}
+	if u.source.pace == (source.Pace{}) && !u.everySet {
+		u.engine.every = everyAtFullSpeed
 	}
 	if u.exitWhenDone && u.source.endless() {
 		return feed{}, misuse("--exit-when-done: this feed never ends; name a file with --csv, without --loop, or bound the demo with --events")
