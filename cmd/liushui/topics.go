@@ -104,8 +104,10 @@ func (p *program) connect(ctx context.Context, f *topicFlags, clientID string) (
 		case err == nil && waited:
 			p.log.Info("Kafka is there", "brokers", f.brokers.String())
 			return client, nil
-		case err == nil, ctx.Err() != nil, errors.Is(err, liushui.ErrMisuse):
+		case err == nil, errors.Is(err, liushui.ErrMisuse):
 			return client, err
+		case ctx.Err() != nil:
+			return nil, ctx.Err() // stopped in the middle of an attempt, which is no failure
 		case !waited:
 			p.log.Warn("waiting for Kafka: " + oneLine(err))
 		}
