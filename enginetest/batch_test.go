@@ -3,6 +3,7 @@ package enginetest
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -12,22 +13,12 @@ import (
 	"liushui"
 )
 
-const testJob = `
-job: test
-zone: Asia/Shanghai
-currency: CNY
-lateness: 10s
-corrections: 1m
-statistics:
-  sales:
-    windows: [1s, 1d]
-    by: [province]
-    measures:
-      orders: {compute: count, where: {type: order}}
-      paid: {compute: sum amount, where: {type: pay}}
-      pieces: {compute: sum quantity, where: {type: pay}}
-      buyers: {compute: distinct user, where: {type: pay}}
-`
+// testJob is the small job of reconcile's tests.
+var testJob = func() string {
+	text, err := os.ReadFile("../reconcile/testdata/job.yaml")
+	must(err)
+	return string(text)
+}()
 
 func parse(t testing.TB, text string) *liushui.Job {
 	t.Helper()

@@ -89,12 +89,19 @@ func checkNumbers(t *testing.T, records []liushui.Record, n int) {
 	}
 }
 
+// alone is a broker in a process of its own, and its topic.
+func alone(t *testing.T, partitions int) (dir string, p *brokerProcess, c *kafka.Client) {
+	t.Helper()
+	dir = t.TempDir()
+	p = launch(t, dir, "127.0.0.1:0")
+	c = connect(t, p.addr)
+	ensure(t, c, kafka.Topic{Name: "category", Partitions: partitions})
+	return dir, p, c
+}
+
 func TestKilledBrokersLoseAndDoubleNothing(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	p := launch(t, dir, "127.0.0.1:0")
-	c := connect(t, p.addr)
-	ensure(t, c, kafka.Topic{Name: "category", Partitions: 3})
+	dir, p, c := alone(t, 3)
 	w := openWriter(t, c, "category")
 	r := openReader(t, c, "category", kafka.From{})
 	acknowledged, end := stream(t, w, time.Millisecond)
@@ -184,10 +191,7 @@ func TestTornTailIsCutOff(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			p := launch(t, dir, "127.0.0.1:0")
-			c := connect(t, p.addr)
-			ensure(t, c, kafka.Topic{Name: "category", Partitions: 1})
+			dir, p, c := alone(t, 1)
 			w := openWriter(t, c, "category")
 			for i := range 10 {
 				send(t, w, i*10, 10)
@@ -261,10 +265,7 @@ func TestTrimmedLogsKeepTheirOffsets(t *testing.T) {
 // A log that somebody trims as far as it goes does not begin at 0 again.
 func TestALogTrimmedToItsEndKeepsItsOffsets(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	p := launch(t, dir, "127.0.0.1:0")
-	c := connect(t, p.addr)
-	ensure(t, c, kafka.Topic{Name: "category", Partitions: 1})
+	dir, p, c := alone(t, 1)
 	w := openWriter(t, c, "category")
 	for i := range 10 {
 		send(t, w, i*10, 10)
@@ -286,10 +287,7 @@ func TestALogTrimmedToItsEndKeepsItsOffsets(t *testing.T) {
 
 func TestForgottenGroupsStayForgotten(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	p := launch(t, dir, "127.0.0.1:0")
-	c := connect(t, p.addr)
-	ensure(t, c, kafka.Topic{Name: "category", Partitions: 2})
+	dir, p, c := alone(t, 2)
 	r := openReader(t, c, "category", kafka.From{})
 	for _, group := range []string{"liushui-native", "liushui-spark"} {
 		if err := r.Commit(t.Context(), group, map[int32]int64{0: 0, 1: 0}); err != nil {
@@ -353,10 +351,7 @@ func TestForgetByDirectory(t *testing.T) {
 
 func TestTopicsSurviveAKill(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	p := launch(t, dir, "127.0.0.1:0")
-	c := connect(t, p.addr)
-	ensure(t, c, kafka.Topic{Name: "category", Partitions: 3})
+	dir, p, c := alone(t, 3)
 	id, err := c.TopicID(t.Context(), "category")
 	if err != nil {
 		t.Fatal(err)

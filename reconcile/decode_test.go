@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	_ "embed"
 	"fmt"
 	"strings"
 	"testing"
@@ -8,22 +9,8 @@ import (
 	"liushui"
 )
 
-const testJob = `
-job: test
-zone: Asia/Shanghai
-currency: CNY
-lateness: 10s
-corrections: 1m
-statistics:
-  sales:
-    windows: [1s, 1d]
-    by: [province]
-    measures:
-      orders: {compute: count, where: {type: order}}
-      paid: {compute: sum amount, where: {type: pay}}
-      pieces: {compute: sum quantity, where: {type: pay}}
-      buyers: {compute: distinct user, where: {type: pay}}
-`
+//go:embed testdata/job.yaml
+var testJob string
 
 func parse(t testing.TB, text string) *liushui.Job {
 	t.Helper()

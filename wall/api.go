@@ -288,19 +288,9 @@ func (q *question) answer(out http.ResponseWriter, rows []liushui.Row) {
 	}
 	var body []byte
 	if q.csv {
-		body = q.statistic.AppendCSVHeader(body)
-		for i := range rows {
-			body = rows[i].AppendCSV(body, q.statistic, q.zone)
-		}
+		body = liushui.AppendCSVList(q.statistic.AppendCSVHeader(body), rows, q.statistic, q.zone)
 	} else {
-		body = append(body, '[')
-		for i := range rows {
-			if i > 0 {
-				body = append(body, ",\n"...)
-			}
-			body = rows[i].AppendJSON(body, q.statistic, q.zone)
-		}
-		body = append(body, "]\n"...)
+		body = liushui.AppendJSONList(body, rows, q.statistic, q.zone, "")
 	}
 	q.write(out, q.statistic.Name+"-"+q.query.Window, more, body)
 }

@@ -99,23 +99,9 @@ func (w *Wall) corrections(out http.ResponseWriter, r *http.Request) {
 	all = all[:min(len(all), q.limit)]
 	var body []byte
 	if q.csv {
-		body = q.statistic.AppendCorrectionsCSVHeader(body)
-		for i := range all {
-			body = all[i].AppendCSV(body, q.statistic, q.zone)
-		}
+		body = liushui.AppendCSVList(q.statistic.AppendCorrectionsCSVHeader(body), all, q.statistic, q.zone)
 	} else {
-		body = append(body, '[')
-		for i := range all {
-			begin := len(body)
-			if begin > 1 {
-				body = append(body, ",\n"...)
-			}
-			whole := len(body)
-			if body = all[i].AppendJSON(body, q.statistic, q.zone); len(body) == whole {
-				body = body[:begin] // no figure of it changed
-			}
-		}
-		body = append(body, "]\n"...)
+		body = liushui.AppendJSONList(body, all, q.statistic, q.zone, "")
 	}
 	q.write(out, q.statistic.Name+"-corrections", more, body)
 }

@@ -76,8 +76,7 @@ func (l *line) listed(more ...string) (all []letterRow) {
 func TestDeadLetters(t *testing.T) {
 	t.Parallel()
 	l := newLine(t)
-	l.start("broker", "process", "store")
-	l.running["broker"].prints("the broker is at")
+	l.open("broker", "process", "store")
 	now := time.Now()
 	odd := liushui.Record{Key: []byte("k"), Value: []byte("{\"id\":\"x\",\"user\":\"\x1b[31m\u202e\xff\"\x00")}
 	early := now.Add(5*time.Minute + 9*time.Second) // bad: ahead of its record; by and by it can be read
@@ -143,8 +142,7 @@ func (l *line) answer(text string, args ...string) string {
 func TestNoDeadLetters(t *testing.T) {
 	t.Parallel()
 	l := newLine(t)
-	l.start("broker")
-	l.running["broker"].prints("the broker is at")
+	l.open("broker")
 	if r := l.run("deadletters", "list"); r.code != exitMisuse || !strings.Contains(r.errOut, "there is no topic category_deadletter: has `liushui process` run on --topic category?") {
 		t.Errorf("it exits with %d: %s", r.code, r.errOut)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 
@@ -30,27 +29,13 @@ func (f formatFlag) write(w io.Writer, job *liushui.Job, s *liushui.Statistic, r
 	var b []byte
 	switch f {
 	case "csv":
-		b = s.AppendCSVHeader(b)
-		for i := range rows {
-			b = rows[i].AppendCSV(b, s, job.Zone)
-		}
+		b = liushui.AppendCSVList(s.AppendCSVHeader(b), rows, s, job.Zone)
 	case "json":
-		b = append(b, '[')
-		for i := range rows {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = append(b, "\n  "...)
-			b = rows[i].AppendJSON(b, s, job.Zone)
-		}
-		if len(rows) > 0 {
-			b = append(b, '\n')
-		}
-		b = append(b, "]\n"...)
+		b = liushui.AppendJSONList(b, rows, s, job.Zone, jsonIndent)
 	default:
 		b = liushui.AppendTable(b, rows, s, job.Zone)
 		if len(rows) == 0 {
-			b = fmt.Appendf(b, "no rows\n")
+			b = append(b, "no rows\n"...)
 		}
 	}
 	_, err := w.Write(b)
@@ -63,27 +48,9 @@ func (f formatFlag) writeCorrections(w io.Writer, job *liushui.Job, s *liushui.S
 	var b []byte
 	switch f {
 	case "csv":
-		b = s.AppendCorrectionsCSVHeader(b)
-		for i := range all {
-			b = all[i].AppendCSV(b, s, job.Zone)
-		}
+		b = liushui.AppendCSVList(s.AppendCorrectionsCSVHeader(b), all, s, job.Zone)
 	case "json":
-		b = append(b, '[')
-		for i := range all {
-			begin := len(b)
-			if begin > 1 {
-				b = append(b, ',')
-			}
-			b = append(b, "\n  "...)
-			whole := len(b)
-			if b = all[i].AppendJSON(b, s, job.Zone); len(b) == whole {
-				b = b[:begin] // no figure of it changed
-			}
-		}
-		if len(b) > 1 {
-			b = append(b, '\n')
-		}
-		b = append(b, "]\n"...)
+		b = liushui.AppendJSONList(b, all, s, job.Zone, jsonIndent)
 	default:
 		if b = liushui.AppendCorrectionsTable(b, all, s, job.Zone); len(all) == 0 {
 			b = []byte("no corrections\n")
@@ -92,3 +59,6 @@ func (f formatFlag) writeCorrections(w io.Writer, job *liushui.Job, s *liushui.S
 	_, err := w.Write(b)
 	return err
 }
+
+// jsonIndent stands before the objects of a list.
+const jsonIndent = "  "

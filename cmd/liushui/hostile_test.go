@@ -44,8 +44,7 @@ func (s sale) record(t *testing.T, key, feed string) liushui.Record {
 func TestDisorderedShops(t *testing.T) {
 	t.Parallel()
 	l := newLine(t)
-	l.start("broker", "store", "serve")
-	l.running["broker"].prints("the broker is at")
+	l.open("broker", "store", "serve")
 	l.makeTopic(liushui.TopicEvents, 4)
 	l.start("process")
 	restart := func() { l.stop("process"); l.start("process") }
@@ -142,8 +141,7 @@ func TestHostileNames(t *testing.T) {
 	t.Parallel()
 	l := newLine(t)
 	databases := []string{databaseIn(l.data), dev.MariaDB(t), dev.MySQL(t)}
-	l.start("broker", "process")
-	l.running["broker"].prints("the broker is at")
+	l.open("broker", "process")
 	var stores []*launched
 	for _, dsn := range databases {
 		stores = append(stores, launch(t, "store", "--brokers", l.kafka, "--data", l.data, "--database", dsn))

@@ -25,7 +25,7 @@ type moment struct {
 }
 
 // sentWithin is when an engine has certainly sent what it judged.
-const sentWithin = 6 * time.Second
+const sentWithin = mostEvery + time.Second
 
 // findMoment reads job and progress records through.
 func (p *program) findMoment(ctx context.Context, client *kafka.Client, topic string) (*moment, error) {

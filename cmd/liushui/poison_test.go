@@ -50,8 +50,7 @@ func poison(at time.Time) []struct {
 func TestPoison(t *testing.T) {
 	t.Parallel()
 	l := newLine(t)
-	l.start("broker", "process", "store")
-	l.running["broker"].prints("the broker is at")
+	l.open("broker", "process", "store")
 	now := time.Now()
 	kinds := poison(now)
 	var all []liushui.Record

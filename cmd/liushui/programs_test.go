@@ -46,6 +46,12 @@ func (l *line) start(names ...string) {
 	}
 }
 
+// open starts programs, the broker among them, and waits until that is there.
+func (l *line) open(names ...string) {
+	l.start(names...)
+	l.running["broker"].prints("the broker is at")
+}
+
 func (l *line) stop(names ...string) {
 	for _, name := range names {
 		l.running[name].stop()

@@ -31,8 +31,7 @@ func demoLine(t *testing.T) *line {
 	l.data = filepath.Join(t.TempDir(), "data")
 	job := file(t, filepath.Join(t.TempDir(), "job.yaml"), reconciledJob)
 	must(t, command(t, upArgs(t, l.data, "--demo", "--events", "20000", "--rate", "30/s", "--speed", "max", "--job", job, "--exit-when-done")...))
-	l.start("broker", "store")
-	l.running["broker"].prints("the broker is at")
+	l.open("broker", "store")
 	return l
 }
 
@@ -190,8 +189,7 @@ func TestReconcileWhileTheEngineRuns(t *testing.T) {
 func TestReconcileNames(t *testing.T) {
 	t.Parallel()
 	l := newLine(t)
-	l.start("broker")
-	l.running["broker"].prints("the broker is at")
+	l.open("broker")
 	for _, c := range []struct{ args, want string }{
 		{"", "there is no topic category_results: has `liushui process` run?"},
 	} {
