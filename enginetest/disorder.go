@@ -49,7 +49,9 @@ func disorder(engine Engine, seed uint64, dir string) (o Outcome, err error) {
 	c := &chaos{stage: s, seed: seed}
 	partitions, n := 1+s.random.IntN(4), 50+s.random.IntN(450)
 	s.line.Events.Batch([]int{1, 5, 50, 500}[s.random.IntN(4)])
-	s.line.Events.Shuffle(seed + 1)
+	for i, topic := range []*Topic{s.line.Events, s.line.Results, s.line.DeadLetters} {
+		topic.Shuffle(3*seed + uint64(i) + 1)
+	}
 	c.disturb()
 	if err := s.start(); err != nil {
 		return o, err
@@ -135,7 +137,7 @@ func (c *chaos) strike() error {
 	case 6:
 		c.line.Events.HideEnds(c.random.IntN(2) == 0)
 	default:
-		time.Sleep(time.Duration(c.random.Int64N(4e9)))
+		laneTest.sleep(time.Duration(c.random.Int64N(4e9)))
 	}
 	return nil
 }
@@ -143,8 +145,8 @@ func (c *chaos) strike() error {
 // disturb puts the writes of results and dead letters, and the disk, under chaos' rule.
 func (c *chaos) disturb() {
 	c.dice = rand.New(rand.NewPCG(c.seed, 4))
-	c.line.Results.OnWrite(c.onWrite(c.delays(), writeCrash, writeFails))
-	c.line.DeadLetters.OnWrite(c.onWrite(c.delays(), letterCrash))
+	c.line.Results.OnWrite(c.onWrite(laneResults, c.delays(), writeCrash, writeFails))
+	c.line.DeadLetters.OnWrite(c.onWrite(laneDeadLetters, c.delays(), letterCrash))
 	c.line.Disk.Before(c.onDisk)
 }
 
@@ -173,9 +175,7 @@ func (c *chaos) due(faults ...fault) (now, since bool) {
 	return true, true
 }
 
-// delays are those of a topic's acknowledgements, half of them very short. All
-// times of the simulation are drawn to the nanosecond, so that no two things
-// happen at one moment: which of them came first would then be chance.
+// delays are those of a topic's acknowledgements, half of them very short.
 func (c *chaos) delays() []time.Duration {
 	delays := make([]time.Duration, 16)
 	for i := range delays {
@@ -184,9 +184,9 @@ func (c *chaos) delays() []time.Duration {
 	return delays
 }
 
-func (c *chaos) onWrite(delays []time.Duration, faults ...fault) func([]liushui.Record) (int, error) {
+func (c *chaos) onWrite(l lane, delays []time.Duration, faults ...fault) func([]liushui.Record) (int, error) {
 	return func(records []liushui.Record) (int, error) {
-		time.Sleep(delays[0])
+		l.sleep(delays[0])
 		delays = append(delays[1:], delays[0])
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -205,7 +205,7 @@ func (c *chaos) onWrite(delays []time.Duration, faults ...fault) func([]liushui.
 }
 
 func (c *chaos) onDisk(operation string) error {
-	time.Sleep(c.moment(operation))
+	laneEngine.sleep(c.moment(operation))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now, since := c.due(diskCrash, diskIsFull)
@@ -247,8 +247,9 @@ func (c *chaos) recover() error {
 	}
 	select {
 	case <-struck:
-	case <-time.After(5*time.Second + 307*time.Nanosecond):
+	case <-time.After(laneTest.in(5 * time.Second)):
 	}
+	synctest.Wait() // what the engine still does at this moment comes before what the test does
 	c.mu.Lock()
 	happened, what := c.happens, c.fault
 	if !happened {
@@ -263,8 +264,9 @@ func (c *chaos) recover() error {
 		select {
 		case err := <-c.ended: // by itself
 			c.ended <- err
-		case <-time.After(5*time.Second + 307*time.Nanosecond):
+		case <-time.After(laneTest.in(5 * time.Second)):
 		}
+		synctest.Wait()
 	}
 	c.sever()
 	_ = c.end() // it may say anything

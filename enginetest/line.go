@@ -105,6 +105,7 @@ func (s *stage) end() error {
 	s.cancel = nil
 	select {
 	case err := <-s.ended:
+		synctest.Wait()
 		return err
 	case <-time.After(endsWithin):
 		return fmt.Errorf("the engine did not end within %s", endsWithin)
@@ -192,7 +193,7 @@ func (s *stage) settle() error {
 	const patience = 2 * time.Minute
 	var differences []string
 	var agreed time.Time
-	for begun := time.Now(); time.Since(begun) < patience; time.Sleep(100*time.Millisecond + 211*time.Nanosecond) {
+	for begun := time.Now(); time.Since(begun) < patience; laneTest.sleep(100 * time.Millisecond) {
 		synctest.Wait()
 		select {
 		case err := <-s.ended:

@@ -41,11 +41,7 @@ type reader struct {
 func (t *Topic) Reader(offsets map[int32]int64) liushui.Reader {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r := &reader{topic: t, id: t.id, life: t.life, next: map[int32]int64{}, held: map[int32]bool{}}
-	if t.shuffle != 0 {
-		t.readers++
-		r.random = rand.New(rand.NewPCG(t.shuffle, t.readers))
-	}
+	r := &reader{topic: t, id: t.id, life: t.life, next: map[int32]int64{}, held: map[int32]bool{}, random: t.numbers()}
 	maps.Copy(r.next, offsets)
 	for i := range t.partitions {
 		if _, given := r.next[int32(i)]; !given {
@@ -55,13 +51,26 @@ func (t *Topic) Reader(offsets map[int32]int64) liushui.Reader {
 	return r
 }
 
+// numbers are a client's own random numbers, or nil where the topic is not
+// shuffled. The lock is held.
+func (t *Topic) numbers() *rand.Rand {
+	if t.shuffle == 0 {
+		return nil
+	}
+	t.clients++
+	return rand.New(rand.NewPCG(t.shuffle, t.clients))
+}
+
+// moment is a short time.
+func moment(random *rand.Rand) time.Duration { return time.Duration(1 + random.Int64N(1e5)) }
+
 func (r *reader) Poll(ctx context.Context) ([]liushui.Fetch, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		if r.random != nil {
-			time.Sleep(time.Duration(1 + r.random.Int64N(1e5)))
+			laneFetch.sleep(moment(r.random))
 		}
 		fetches, changed, err := r.fetch()
 		if err != nil || len(fetches) > 0 {

@@ -26,7 +26,7 @@ type Topic struct {
 	onWrite    func([]liushui.Record) (int, error)
 	batch      int
 	shuffle    uint64 // seed of the Polls' numbers, or 0
-	readers    uint64 // made
+	clients    uint64 // made
 	endsHidden bool
 }
 
@@ -181,7 +181,7 @@ func (t *Topic) Batch(n int) {
 }
 
 // Shuffle lets each Poll bring fewer records than there are, of some partitions
-// only, and take a moment. The seed is not 0.
+// only, and take a moment, as each Write does. The seed is not 0.
 func (t *Topic) Shuffle(seed uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
+	"math/rand/v2"
 	"sync"
 
 	"liushui"
@@ -23,8 +24,9 @@ type writer struct {
 	writing  sync.RWMutex // held for reading while a call of Write may use queue
 	closed   bool         // under writing
 
-	mu  sync.Mutex
-	err error // lasting
+	mu     sync.Mutex
+	err    error      // lasting
+	random *rand.Rand // or nil
 }
 
 type write struct {
@@ -36,7 +38,7 @@ type write struct {
 func (t *Topic) Writer() liushui.Writer {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	w := &writer{topic: t, life: t.life, queue: make(chan write, writesUnderWay), stop: make(chan struct{})}
+	w := &writer{topic: t, life: t.life, queue: make(chan write, writesUnderWay), stop: make(chan struct{}), random: t.numbers()}
 	w.ended.Go(func() {
 		for next := range w.queue {
 			err := w.append(next.records)
@@ -106,7 +108,20 @@ func (w *writer) fail(err error) error {
 
 func (w *writer) lasting() error { return w.fail(nil) }
 
+// pause lets all others come to rest first, where the topic is shuffled: else it
+// would be chance whether records or a Close right behind them come first.
+func (w *writer) pause() {
+	if w.random == nil {
+		return
+	}
+	w.mu.Lock()
+	d := moment(w.random)
+	w.mu.Unlock()
+	laneEngine.sleep(d)
+}
+
 func (w *writer) Write(ctx context.Context, records []liushui.Record, done func(error)) error {
+	defer w.pause()
 	w.writing.RLock()
 	defer w.writing.RUnlock()
 	if w.closed {
@@ -140,6 +155,7 @@ func (w *writer) Flush(ctx context.Context) error {
 
 // Close loses what was not flushed.
 func (w *writer) Close() {
+	w.pause()
 	w.stopOnce.Do(func() {
 		close(w.stop)
 		w.writing.Lock()

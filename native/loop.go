@@ -44,7 +44,11 @@ func (e *Engine) loop(ctx context.Context) error {
 }
 
 // gather queues what was fetched; it waits only where there is nothing to judge.
+// Once ctx is done it takes nothing more, whatever select would choose.
 func (e *Engine) gather(ctx context.Context, tick <-chan time.Time, wait bool) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if wait {
 		select {
 		case fetches := <-e.intake.fetched:

@@ -1,0 +1,24 @@
+package enginetest
+
+import "time"
+
+// lane is whose moments they are. No two lanes share a nanosecond, so that no two
+// things happen at one moment: which of them came first would then be chance.
+type lane int64
+
+const (
+	laneTest   lane = iota // the test's own goroutine
+	laneEngine             // what the engine does
+	laneFetch              // what it fetches ahead
+	laneResults
+	laneDeadLetters
+	lanes
+)
+
+// in is the time from now to the lane's first moment at least d later.
+func (l lane) in(d time.Duration) time.Duration {
+	at := time.Now().UnixNano() + int64(d)
+	return d + time.Duration(((int64(l)-at)%int64(lanes)+int64(lanes))%int64(lanes))
+}
+
+func (l lane) sleep(d time.Duration) { time.Sleep(l.in(d)) }
