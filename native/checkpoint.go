@@ -42,7 +42,7 @@ func (s *state) encode(to io.Writer) error {
 	w := bufio.NewWriterSize(io.MultiWriter(to, sum), 64<<10)
 	w.Write(s.encodeHead([]byte(checkpointHead)))
 	var b []byte
-	for _, c := range s.table.cells {
+	for c := range s.table.all() {
 		b = s.table.encodeCell(b[:0], c)
 		w.Write(b) // an error stays until Flush
 	}
@@ -77,7 +77,7 @@ func (s *state) encodeHead(b []byte) []byte {
 			b = binary.AppendVarint(b, n)
 		}
 	}
-	return binary.AppendUvarint(b, uint64(len(s.table.cells)))
+	return binary.AppendUvarint(b, uint64(s.table.open))
 }
 
 func (t *table) encodeCell(b []byte, c *cell) []byte {
@@ -157,7 +157,7 @@ func (t *table) decode(r *reader) error {
 		if err != nil {
 			return err
 		}
-		if err := c.decodeValues(r); err != nil {
+		if err := t.decodeValues(c, r); err != nil {
 			return err
 		}
 	}
@@ -188,12 +188,12 @@ func (t *table) decodeKey(r *reader, s *statistic, window int) (*cell, error) {
 		key[i] = uint32(kind)
 	}
 	sp := newSpan(r.varint(), r.varint(), t.plan.windows[s.windows[window]].Size)
-	c := t.cell(s, t.find(s, key), window, &sp)
+	c := t.reach(s, key, window, &sp)
 	c.version, c.late = r.varint(), r.varint()
 	return c, r.err
 }
 
-func (c *cell) decodeValues(r *reader) (err error) {
+func (t *table) decodeValues(c *cell, r *reader) (err error) {
 	for i, m := range c.stat.Measures {
 		slot := c.stat.slots[i]
 		switch m.Kind {
@@ -205,6 +205,7 @@ func (c *cell) decodeValues(r *reader) (err error) {
 			}
 		default:
 			c.sums[slot] = liushui.Sum{Hi: r.varint(), Lo: r.uvarint()}
+			t.sumChanged(c, slot)
 		}
 	}
 	return r.err

@@ -104,16 +104,21 @@ func (f *folder) pour(watermark int64) {
 			st := &f.plan.byType[kind][i]
 			rows := f.pick(st, rows)
 			s := st.stat
-			f.find(s, kind, rows)
-			if len(s.windows) == 1 {
-				f.findOnly(s, rows)
+			if s.chained {
+				f.findChained(s, kind, rows)
 				f.addOnly(st, kind, rows, watermark)
 				continue
 			}
-			f.route(s, rows, 0)
+			f.find(s, kind, rows)
+			if len(s.windows) == 1 {
+				f.findOnly(s, kind, rows)
+				f.addOnly(st, kind, rows, watermark)
+				continue
+			}
+			f.route(s, kind, rows, 0)
 			f.add(st, kind, rows)
 			for w := s.nested; w < len(s.windows); w++ {
-				f.route(s, rows, w)
+				f.route(s, kind, rows, w)
 				f.add(st, kind, rows)
 			}
 		}
@@ -183,17 +188,21 @@ func (f *folder) key(s *statistic, kind int, row int32) (key [maxBy]uint32) {
 }
 
 // route finds each row's delta in a window.
-func (f *folder) route(s *statistic, rows []int32, window int) {
+func (f *folder) route(s *statistic, kind int, rows []int32, window int) {
 	f.to = f.to[:0]
 	for i, row := range rows {
 		of := f.found[i]
 		sp := f.span(s.windows[window], f.columns.times[row])
 		if window > 0 {
-			f.to = append(f.to, f.deltaOf(f.table.cell(s, of, window, sp)))
+			c := of.held(window, sp)
+			if c == nil {
+				c = f.table.cell(s, of, f.key(s, kind, row), window, sp)
+			}
+			f.to = append(f.to, f.deltaOf(c))
 			continue
 		}
 		if of.batch != f.batch || of.start != sp.start {
-			of.delta, of.batch, of.start = f.deltaOf(f.table.cell(s, of, 0, sp)), f.batch, sp.start
+			of.delta, of.batch, of.start = f.deltaOf(f.table.cell(s, of, f.key(s, kind, row), 0, sp)), f.batch, sp.start
 		}
 		f.to = append(f.to, of.delta)
 	}
@@ -221,7 +230,7 @@ func (f *folder) deltaOf(c *cell) int32 {
 		size := f.plan.windows[c.stat.windows[w]]
 		start, end := f.calendar.Span(size, c.start)
 		sp := newSpan(start, end, size.Size)
-		d.cells = append(d.cells, f.table.cell(c.stat, c.series, w, &sp))
+		d.cells = append(d.cells, f.table.cell(c.stat, c.series, c.key, w, &sp))
 	}
 	return c.delta
 }
@@ -255,8 +264,32 @@ func (f *folder) add(st *step, kind int, rows []int32) {
 	}
 }
 
+// findChained finds each row's cell of a chained statistic. Its loops are short
+// too: most of the waits of a fold are for the many cells of items.
+func (f *folder) findChained(s *statistic, kind int, rows []int32) {
+	at := kind
+	if !s.typed {
+		at = 0
+	}
+	newest := f.table.chains[s.number][at]
+	f.cells = f.cells[:0]
+	for _, row := range rows {
+		var c *cell
+		if number := f.number(s, row); int(number) < len(newest) {
+			c = newest[number]
+		}
+		f.cells = append(f.cells, c)
+	}
+	for i, row := range rows {
+		sp := f.span(s.windows[0], f.columns.times[row])
+		if c := f.cells[i]; c == nil || c.start != sp.start {
+			f.cells[i] = f.table.chained(s, f.key(s, kind, row), sp)
+		}
+	}
+}
+
 // findOnly finds each row's cell in a statistic's only window.
-func (f *folder) findOnly(s *statistic, rows []int32) {
+func (f *folder) findOnly(s *statistic, kind int, rows []int32) {
 	f.cells = f.cells[:0]
 	for _, of := range f.found {
 		f.cells = append(f.cells, of.only) // in a loop of its own, so that the waits for memory overlap
@@ -265,7 +298,7 @@ func (f *folder) findOnly(s *statistic, rows []int32) {
 		sp := f.span(s.windows[0], f.columns.times[row])
 		if c := f.cells[i]; c == nil || c.start != sp.start {
 			of := f.found[i]
-			of.only = f.table.cell(s, of, 0, sp)
+			of.only = f.table.cell(s, of, f.key(s, kind, row), 0, sp)
 			f.cells[i] = of.only
 		}
 	}
@@ -292,8 +325,10 @@ func (f *folder) addOnly(st *step, kind int, rows []int32, watermark int64) {
 				c.counts[m.slot]++
 			case liushui.SumAmount:
 				c.sums[m.slot].Add(f.columns.amounts[row])
+				f.table.sumChanged(c, m.slot)
 			case liushui.SumQuantity:
 				c.sums[m.slot].Add(f.columns.quantities[row])
+				f.table.sumChanged(c, m.slot)
 			case liushui.Distinct:
 				if coupon := f.coupon(m, kind, row); coupon != 0 {
 					c.sketches[m.slot].add(coupon)
@@ -360,6 +395,7 @@ func (f *folder) apply(c *cell, values []int64, watermark int64) {
 	values = values[len(c.counts):]
 	for i := range c.sums {
 		c.sums[i].AddSum(liushui.Sum{Lo: uint64(values[2*i]), Hi: values[2*i+1]})
+		f.table.sumChanged(c, i)
 	}
 	f.touch(c)
 }
@@ -401,13 +437,4 @@ func (c *cell) value(kind liushui.MeasureKind, slot int) liushui.Value {
 		return liushui.Value{Null: true}
 	}
 	return liushui.Value{N: n}
-}
-
-func (c *cell) tooLarge() bool {
-	for _, s := range c.sums {
-		if _, ok := s.Int64(); !ok {
-			return true
-		}
-	}
-	return false
 }

@@ -44,7 +44,13 @@ type statistic struct {
 	single int
 	typed  bool
 	many   bool // more than one
+	// chained: the cells of a key are a list, the newest first. So it is where there
+	// is one window and none of the lists can grow long.
+	chained bool
 }
+
+// longestChain is how many cells of a key are looked through one by one.
+const longestChain = 16
 
 // isType stands in statistic.by and condition.dim for the type.
 const isType = -1
@@ -99,6 +105,10 @@ func (p *plan) addStatistic(number int, s *liushui.Statistic) {
 		c.many = c.many || c.single >= 0
 		c.single = dim
 	}
+	// Open windows reach from the corrections behind the watermark to the corrections
+	// ahead of the oldest event that is to be judged next.
+	span := 2*p.job.Corrections + p.job.Lateness
+	c.chained = !c.many && len(c.windows) == 1 && span.Milliseconds()/p.windows[c.windows[0]].Size+2 <= longestChain
 	for _, m := range s.Measures {
 		switch m.Kind {
 		case liushui.Count:

@@ -137,7 +137,7 @@ const lagKnown = 2 * time.Second
 func (e *Engine) progressAt(now time.Time) liushui.Progress {
 	p := liushui.Progress{Engine: engineName, Generation: e.generation, Time: now.UnixMilli(), Newest: shown(e.marks.newest),
 		Watermark: max(shown(e.settled), e.before.Watermark), CompleteFrom: e.shownFrom(), Judged: e.judged, TopicID: e.intake.reader.TopicID(),
-		Feed: e.feed, Account: e.account, Corrected: e.corrected, Checkpoint: e.kept}
+		Feed: e.feed, Account: e.account, Corrected: e.corrected, Checkpoint: e.kept, TooLarge: e.table.tooLarge}
 	if since := now.Sub(e.rateSince).Seconds(); since > 0 {
 		p.Rate = float64(e.account.Read-e.rateRead) / since
 	}
@@ -151,11 +151,6 @@ func (e *Engine) progressAt(now time.Time) liushui.Progress {
 			}
 		}
 		p.Partitions = append(p.Partitions, part)
-	}
-	for _, c := range e.table.cells {
-		if c.tooLarge() {
-			p.TooLarge++
-		}
 	}
 	return p
 }

@@ -151,19 +151,22 @@ func (s *sketch) densify() {
 func (s *sketch) raise(slot uint32, value byte) {
 	old := s.image[slot]
 	s.image[slot] = value
-	s.addPower(old, -1)
-	s.addPower(value, 1)
+	s.addPower(old, -power(old))
+	s.addPower(value, power(value))
 	if old == 0 {
 		binary.LittleEndian.PutUint32(s.image[atZeros:], binary.LittleEndian.Uint32(s.image[atZeros:])-1)
 	}
 }
 
-func (s *sketch) addPower(value byte, sign float64) {
+// power is 2^-value.
+func power(value byte) float64 { return math.Float64frombits(uint64(1023-int(value)) << 52) }
+
+func (s *sketch) addPower(value byte, power float64) {
 	at := atKxQ0
 	if value >= 32 {
 		at = atKxQ1
 	}
-	s.putFloat(at, s.float(at)+sign*math.Ldexp(1, -int(value)))
+	s.putFloat(at, s.float(at)+power)
 }
 
 func (s *sketch) float(at int) float64 {

@@ -44,7 +44,7 @@ func newState(tb testing.TB) *state {
 // results are all cells as text.
 func results(t *table) map[string]string {
 	all := map[string]string{}
-	for _, c := range t.cells {
+	for c := range t.all() {
 		var r liushui.Result
 		t.result(c, 1, engineName, &r)
 		all[string(r.AppendKey(nil))] = string(r.AppendValue(nil, c.stat.Statistic))
@@ -209,8 +209,8 @@ func TestTornJournal(t *testing.T) {
 func FuzzDecodeState(f *testing.F) {
 	s := newState(f)
 	fill(f, s, benchEvents(20))
-	cells := binary.AppendUvarint(nil, uint64(len(s.table.cells)))
-	for _, c := range s.table.cells {
+	cells := binary.AppendUvarint(nil, uint64(s.table.open))
+	for c := range s.table.all() {
 		cells = s.table.encodeCell(cells, c)
 	}
 	p := s.table.plan
