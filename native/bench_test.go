@@ -94,8 +94,8 @@ func BenchmarkDecodeFold(b *testing.B) {
 				f.fold(e, 0)
 				if i%8192 == 0 {
 					f.settle(0)
-					for _, c := range f.take() {
-						c.dirty = false
+					for _, w := range f.take() {
+						w.cell.dirty = false
 					}
 				}
 			}
@@ -125,8 +125,8 @@ func BenchmarkDecodeFold(b *testing.B) {
 				}
 				if i%8192 == 0 {
 					f.settle(0)
-					for _, c := range f.take() {
-						c.dirty = false
+					for _, w := range f.take() {
+						w.cell.dirty = false
 					}
 					ids.added, ids.added[0] = ids.added[:1], ids.added[0][:0]
 				}

@@ -77,7 +77,7 @@ type Engine struct {
 	targets  map[int32]int64 // with ExitWhenDone
 	lagging  bool
 
-	waiting  []*cell
+	waiting []changed
 	ahead    [32]event // decoded, to be judged next
 	aheadErr [32]error
 	result   liushui.Result   // used again for each

@@ -24,7 +24,14 @@ type folder struct {
 	deltas   []delta
 	values   []int64 // of all deltas: version, counts, sums as pairs of low and high
 	hits     hits
-	touched  []*cell // made dirty since they were last taken
+	touched  []changed // cells made dirty since they were last taken
+}
+
+// changed is a cell that waits to be sent. Its end stands beside it, so that a
+// look through all of them does not wait for each cell.
+type changed struct {
+	cell *cell
+	end  int64
 }
 
 // span is one window in time; number finds it among recent ones.
@@ -349,7 +356,7 @@ func (f *folder) coupon(m *fold, kind int, row int32) uint32 {
 func (f *folder) touch(c *cell) {
 	if !c.dirty {
 		c.dirty = true
-		f.touched = append(f.touched, c)
+		f.touched = append(f.touched, changed{c, c.end})
 	}
 }
 
@@ -402,7 +409,7 @@ func (f *folder) apply(c *cell, values []int64, watermark int64) {
 
 // take returns the cells touched since the last call; the slice is good until
 // the next settle.
-func (f *folder) take() []*cell {
+func (f *folder) take() []changed {
 	all := f.touched
 	f.touched = f.touched[:0]
 	return all

@@ -118,6 +118,9 @@ func (sh *shard) rebuild(tooLate int64, number int) {
 		size = int(growth * float64(len(old)))
 	}
 	sh.slots = make([]idEntry, max(32, size))
+	for i := 0; i < len(sh.slots); i += 4096 / 16 {
+		sh.slots[i] = idEntry{} // written before it is read: else the system would map each page twice
+	}
 	sh.used = 0
 	for _, e := range old {
 		if e.rest != 0 && e.time() > tooLate {

@@ -52,20 +52,20 @@ func (e *Engine) pick(now time.Time, all bool) {
 	if len(e.waiting) == 0 || e.unknownStart() {
 		return
 	}
-	before := now.Add(-e.c.Every).UnixMilli()
-	if e.behind(now) {
+	before, behind := now.Add(-e.c.Every).UnixMilli(), e.behind(now)
+	if behind {
 		all = all || now.Sub(e.sentAll) >= behindEvery
-		before = -1
 	}
 	if all {
 		e.sentAll = now
 	}
 	kept, slab, record := e.waiting[:0], []byte(nil), liushui.Record{}
-	for _, c := range e.waiting {
-		if !all && c.sent > before && c.end > e.settled {
-			kept = append(kept, c)
+	for _, w := range e.waiting {
+		if !all && w.end > e.settled && (behind || w.cell.sent > before) {
+			kept = append(kept, w)
 			continue
 		}
+		c := w.cell
 		c.dirty = false
 		if c.start < e.completeFrom {
 			continue // incomplete: the log had lost its start

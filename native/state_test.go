@@ -29,8 +29,8 @@ func fill(tb testing.TB, s *state, values [][]byte) {
 		s.account.Counted++
 	}
 	f.settle(none)
-	for _, c := range f.take() {
-		c.dirty = false
+	for _, w := range f.take() {
+		w.cell.dirty = false
 	}
 }
 
