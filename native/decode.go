@@ -303,13 +303,22 @@ func (d *decoder) setNumber(field int, v []byte) error {
 
 // kindOf is the type's index into liushui.EventTypes, or -1.
 func kindOf(v []byte) int {
-	for i, kind := range liushui.EventTypes {
-		if string(v) == kind {
-			return i
-		}
+	if i := kinds[nameHash(v)]; i >= 0 && string(v) == liushui.EventTypes[i] {
+		return int(i)
 	}
-	return -1
+	return slices.Index(liushui.EventTypes, string(v))
 }
+
+// kinds guesses types by nameHash; -1 is none.
+var kinds = func() (guessed [256]int8) {
+	for i := range guessed {
+		guessed[i] = -1
+	}
+	for i, kind := range liushui.EventTypes {
+		guessed[nameHash([]byte(kind))] = int8(i)
+	}
+	return guessed
+}()
 
 // digits13 reads a number of 13 digits, as times of these decades have.
 func digits13(v []byte) (int64, bool) {

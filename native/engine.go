@@ -77,11 +77,11 @@ type Engine struct {
 	targets  map[int32]int64 // with ExitWhenDone
 	lagging  bool
 
-	waiting []changed
+	waiting  []changed
 	ahead    [32]event // decoded, to be judged next
 	aheadErr [32]error
-	result   liushui.Result   // used again for each
-	unsent   []liushui.Record // results that are made but not handed over
+	result   liushui.Result     // used again for each
+	unsent   [][]liushui.Record // results that are made but not handed over, sendRecords at a time
 	parked   []liushui.Record
 
 	jobSent, progressSent, checkpointed, sentAll, rateSince time.Time

@@ -17,6 +17,10 @@ const (
 	behindAfter = time.Second
 )
 
+// sendRecords is how many results are handed over at once at most: one list of
+// all of them would be copied again and again as it grows.
+const sendRecords = 4096
+
 // slabSize is how much memory for results is taken at once.
 const slabSize = 64 << 10
 
@@ -37,13 +41,12 @@ func (e *Engine) send(ctx context.Context, now time.Time, all bool) error {
 		return err
 	}
 	e.pick(now, all)
-	if len(e.unsent) == 0 {
-		return nil
+	for len(e.unsent) > 0 {
+		if err := e.c.Results.Write(ctx, e.unsent[0], nil); err != nil {
+			return fmt.Errorf("send results: %w", err) // a clean stop tries once more
+		}
+		e.unsent = e.unsent[1:]
 	}
-	if err := e.c.Results.Write(ctx, e.unsent, nil); err != nil {
-		return fmt.Errorf("send results: %w", err) // a clean stop tries once more
-	}
-	e.unsent = nil
 	return nil
 }
 
@@ -60,7 +63,7 @@ func (e *Engine) pick(now time.Time, all bool) {
 		e.sentAll = now
 	}
 	kept, slab, record := e.waiting[:0], []byte(nil), liushui.Record{}
-	for _, w := range e.waiting {
+	for i, w := range e.waiting {
 		if !all && w.end > e.settled && (behind || w.cell.sent > before) {
 			kept = append(kept, w)
 			continue
@@ -75,10 +78,20 @@ func (e *Engine) pick(now time.Time, all bool) {
 			slab = make([]byte, 0, slabSize)
 		}
 		record, slab = e.record(c, slab)
-		e.unsent = append(e.unsent, record)
+		e.queue(record, len(e.waiting)-i)
 	}
 	clear(e.waiting[len(kept):])
 	e.waiting = kept
+}
+
+// queue adds a result to those that are made; left is how many may still come.
+func (e *Engine) queue(r liushui.Record, left int) {
+	last := len(e.unsent) - 1
+	if last < 0 || len(e.unsent[last]) == cap(e.unsent[last]) {
+		e.unsent = append(e.unsent, make([]liushui.Record, 0, min(left, sendRecords)))
+		last++
+	}
+	e.unsent[last] = append(e.unsent[last], r)
 }
 
 // record is a cell's result, written into slab behind what stands there.

@@ -48,13 +48,8 @@ func couponOf(value []byte) uint32 {
 // add takes a coupon, and reports whether it changed anything.
 func (s *sketch) add(coupon uint32) bool {
 	if s.image != nil {
-		slot := registers + coupon&(1<<lgK-1)
-		value := byte(coupon >> slotBits)
-		if value <= s.image[slot] {
-			return false
-		}
-		s.raise(slot, value)
-		return true
+		one := [1]uint32{coupon}
+		return len(s.raise(one[:0], one[:])) > 0
 	}
 	return s.addCoupon(coupon)
 }
@@ -63,13 +58,45 @@ func (s *sketch) add(coupon uint32) bool {
 func (s *sketch) addAll(coupons []uint32) []uint32 {
 	kept := coupons[:0]
 	s.expect(len(coupons))
-	for _, coupon := range coupons {
-		if s.add(coupon) {
+	for i, coupon := range coupons {
+		if s.image != nil {
+			return s.raise(kept, coupons[i:])
+		}
+		if s.addCoupon(coupon) {
 			kept = append(kept, coupon)
 		}
 	}
 	return kept
 }
+
+// raise sets registers, and appends the coupons that changed one to kept. The
+// sums of 2^-register are exact, so the order of values does not matter.
+func (s *sketch) raise(kept, coupons []uint32) []uint32 {
+	held := s.image[registers : registers+1<<lgK]
+	sums := [2]float64{s.float(atKxQ0), s.float(atKxQ1)} // of registers below 32, and of the others
+	zeros := binary.LittleEndian.Uint32(s.image[atZeros:])
+	for _, coupon := range coupons {
+		slot, value := coupon&(1<<lgK-1), byte(coupon>>slotBits)
+		old := held[slot]
+		if value <= old {
+			continue
+		}
+		held[slot] = value
+		sums[old>>5&1] -= power(old)
+		sums[value>>5&1] += power(value)
+		if old == 0 {
+			zeros--
+		}
+		kept = append(kept, coupon)
+	}
+	s.putFloat(atKxQ0, sums[0])
+	s.putFloat(atKxQ1, sums[1])
+	binary.LittleEndian.PutUint32(s.image[atZeros:], zeros)
+	return kept
+}
+
+// power is 2^-value.
+func power(value byte) float64 { return math.Float64frombits(uint64(1023-int(value)) << 52) }
 
 // expect makes room for n more coupons at once.
 func (s *sketch) expect(n int) {
@@ -139,34 +166,7 @@ func (s *sketch) densify() {
 	s.putFloat(atKxQ0, 1<<lgK)
 	binary.LittleEndian.PutUint32(s.image[atZeros:], 1<<lgK)
 	s.coupons, s.count = nil, 0
-	for _, c := range coupons {
-		if c != 0 {
-			s.add(c)
-		}
-	}
-}
-
-// raise sets a register and keeps the sums of 2^-register: they are exact, so
-// the order of values does not matter.
-func (s *sketch) raise(slot uint32, value byte) {
-	old := s.image[slot]
-	s.image[slot] = value
-	s.addPower(old, -power(old))
-	s.addPower(value, power(value))
-	if old == 0 {
-		binary.LittleEndian.PutUint32(s.image[atZeros:], binary.LittleEndian.Uint32(s.image[atZeros:])-1)
-	}
-}
-
-// power is 2^-value.
-func power(value byte) float64 { return math.Float64frombits(uint64(1023-int(value)) << 52) }
-
-func (s *sketch) addPower(value byte, power float64) {
-	at := atKxQ0
-	if value >= 32 {
-		at = atKxQ1
-	}
-	s.putFloat(at, s.float(at)+power)
+	s.raise(coupons[:0], coupons) // an empty place has the value 0, which raises nothing
 }
 
 func (s *sketch) float(at int) float64 {
@@ -185,7 +185,7 @@ func (s *sketch) bytes() []byte {
 	}
 	held := s.held(make([]uint32, 0, s.count))
 	slices.Sort(held)
-	return couponImage(held)
+	return appendImage(make([]byte, 0, imageSize(len(held))), held)
 }
 
 // held appends the coupons, in any order.
@@ -204,14 +204,22 @@ func (s *sketch) keep(b []byte) []byte {
 		return appendBlob(b, s.image)
 	}
 	var room [maxCoupons]uint32
-	return appendBlob(b, couponImage(s.held(room[:0])))
+	held := s.held(room[:0])
+	return appendImage(binary.AppendUvarint(b, uint64(imageSize(len(held)))), held)
 }
 
-// couponImage is the compact image of a list, or of a set from 8 coupons on.
-func couponImage(coupons []uint32) []byte {
+// imageSize is how many bytes appendImage appends.
+func imageSize(coupons int) int {
+	if coupons < listSize {
+		return 8 + 4*coupons
+	}
+	return 12 + 4*coupons
+}
+
+// appendImage appends the compact image of a list, or of a set from 8 coupons on.
+func appendImage(b []byte, coupons []uint32) []byte {
 	const emptyFlag, compactFlag, outOfOrder = 4, 8, 16
 	n := len(coupons)
-	b := make([]byte, 0, 12+4*n)
 	if n < listSize {
 		flags := byte(compactFlag)
 		if n == 0 {
@@ -264,7 +272,7 @@ var couponEstimates = sync.OnceValue(func() []int64 {
 	for n := range all {
 		if n > 0 {
 			coupons = append(coupons, 1<<slotBits|uint32(n))
-			estimate, err := estimateImage(couponImage(coupons))
+			estimate, err := estimateImage(appendImage(nil, coupons))
 			if err != nil {
 				panic(err) // the image is our own
 			}
