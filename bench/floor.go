@@ -63,8 +63,11 @@ func floor(ctx context.Context, s *setup) (err error) {
 	return nil
 }
 
-// broker starts an embedded broker in a process of its own.
+// broker starts an embedded broker in a process of its own, unless another is given.
 func (s *setup) broker(ctx context.Context) (address string, stop func() error, err error) {
+	if s.brokers != "" {
+		return s.brokers, func() error { return nil }, nil
+	}
 	dir, err := s.fresh()
 	if err != nil {
 		return "", nil, err

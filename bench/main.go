@@ -7,6 +7,7 @@
 //	go run ./bench                  all, into the terminal as Markdown
 //	go run ./bench floor line       those
 //	go run ./bench -runs 9 floor
+//	go run ./bench -brokers 127.0.0.1:19092 floor   on a Kafka without the topic category (go run ./dev/servers kafka)
 package main
 
 import (
@@ -43,12 +44,14 @@ type setup struct {
 	dir            string // that is removed at the end
 	runs           int
 	events         int64
+	brokers        string // of floor; "" is an embedded broker of its own
 }
 
 func main() {
 	s := &setup{}
 	flag.IntVar(&s.runs, "runs", 5, "runs, or pairs of runs, of each comparison")
 	flag.Int64Var(&s.events, "events", 3_000_000, "events of each run")
+	flag.StringVar(&s.brokers, "brokers", "", "floor: a Kafka to use instead of the embedded broker; its topic category must not exist")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
