@@ -227,7 +227,7 @@ func (c *chaos) moment(operation string) time.Duration {
 	if operation == "sync" && c.dice.IntN(40) == 0 {
 		return time.Duration(c.dice.Int64N(6e8))
 	}
-	return time.Duration(1 + c.dice.Int64N(1e5))
+	return moment(c.dice)
 }
 
 // off takes the disk as the crash leaves it.

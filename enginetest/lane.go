@@ -1,6 +1,9 @@
 package enginetest
 
-import "time"
+import (
+	"math/rand/v2"
+	"time"
+)
 
 // lane is whose moments they are. No two lanes share a nanosecond, so that no two
 // things happen at one moment: which of them came first would then be chance.
@@ -22,3 +25,13 @@ func (l lane) in(d time.Duration) time.Duration {
 }
 
 func (l lane) sleep(d time.Duration) { time.Sleep(l.in(d)) }
+
+// pause takes a moment, unless there are no random numbers to draw it from.
+func (l lane) pause(random *rand.Rand) {
+	if random != nil {
+		l.sleep(moment(random))
+	}
+}
+
+// moment is a short time.
+func moment(random *rand.Rand) time.Duration { return time.Duration(1 + random.Int64N(1e5)) }

@@ -61,17 +61,12 @@ func (t *Topic) numbers() *rand.Rand {
 	return rand.New(rand.NewPCG(t.shuffle, t.clients))
 }
 
-// moment is a short time.
-func moment(random *rand.Rand) time.Duration { return time.Duration(1 + random.Int64N(1e5)) }
-
 func (r *reader) Poll(ctx context.Context) ([]liushui.Fetch, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if r.random != nil {
-			laneFetch.sleep(moment(r.random))
-		}
+		laneFetch.pause(r.random)
 		fetches, changed, err := r.fetch()
 		if err != nil || len(fetches) > 0 {
 			return fetches, err

@@ -24,9 +24,10 @@ type writer struct {
 	writing  sync.RWMutex // held for reading while a call of Write may use queue
 	closed   bool         // under writing
 
-	mu     sync.Mutex
-	err    error      // lasting
-	random *rand.Rand // or nil
+	random *rand.Rand // or nil; only the goroutine that writes
+
+	mu  sync.Mutex
+	err error // lasting
 }
 
 type write struct {
@@ -108,20 +109,10 @@ func (w *writer) fail(err error) error {
 
 func (w *writer) lasting() error { return w.fail(nil) }
 
-// pause lets all others come to rest first, where the topic is shuffled: else it
-// would be chance whether records or a Close right behind them come first.
-func (w *writer) pause() {
-	if w.random == nil {
-		return
-	}
-	w.mu.Lock()
-	d := moment(w.random)
-	w.mu.Unlock()
-	laneEngine.sleep(d)
-}
-
+// Write takes a moment, and so does Close, in which all others come to rest: else
+// it would be chance whether records or a Close right behind them come first.
 func (w *writer) Write(ctx context.Context, records []liushui.Record, done func(error)) error {
-	defer w.pause()
+	defer laneEngine.pause(w.random)
 	w.writing.RLock()
 	defer w.writing.RUnlock()
 	if w.closed {
@@ -155,7 +146,7 @@ func (w *writer) Flush(ctx context.Context) error {
 
 // Close loses what was not flushed.
 func (w *writer) Close() {
-	w.pause()
+	laneEngine.pause(w.random)
 	w.stopOnce.Do(func() {
 		close(w.stop)
 		w.writing.Lock()

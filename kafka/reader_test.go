@@ -262,7 +262,7 @@ func TestHeldPartitionsRest(t *testing.T) {
 		if got[0].Offset != 0 {
 			t.Errorf("partition 0 goes on at offset %d", got[0].Offset)
 		}
-		if took := time.Since(began); took > 5*time.Second {
+		if took := time.Since(began); took > 2*time.Second {
 			t.Errorf("a partition that is let go took %s", took)
 		}
 	})
@@ -374,7 +374,7 @@ func TestAnEndedContextEndsEverything(t *testing.T) {
 	}
 	r.Close()
 	w.Close()
-	if took := time.Since(began); took > 5*time.Second { // what a program may take after Ctrl-C
+	if took := time.Since(began); took > time.Second {
 		t.Errorf("it took %s until all had ended", took)
 	}
 }

@@ -37,7 +37,8 @@ type series struct {
 	start  int64  // of the smallest window found last
 	batch  uint32 // in which delta was given to it
 	delta  int32
-	only   *cell     // of a statistic's only window: the one found last
+	only   *cell // of a statistic's only window: the one found last
+	key    [maxBy]uint32
 	recent [][]*cell // by window; nil where there is one
 	cells  int
 }
@@ -108,7 +109,7 @@ func (t *table) reach(s *statistic, key [maxBy]uint32, window int, sp *span) *ce
 	if s.chained {
 		return t.chained(s, key, sp)
 	}
-	return t.cell(s, t.find(s, key), key, window, sp)
+	return t.cell(s, t.find(s, key), window, sp)
 }
 
 // chained returns the cell of a chained statistic, made where it is new.
@@ -147,7 +148,7 @@ func (t *table) find(s *statistic, key [maxBy]uint32) *series {
 	if s.many {
 		found := t.large[s.number][key]
 		if found == nil {
-			found = t.newSeries(s)
+			found = t.newSeries(s, key)
 			t.large[s.number][key] = found
 		}
 		return found
@@ -156,7 +157,7 @@ func (t *table) find(s *statistic, key [maxBy]uint32) *series {
 	small := reaching(t.small[s.number][kind], number)
 	t.small[s.number][kind] = small
 	if small[number] == nil {
-		small[number] = t.newSeries(s)
+		small[number] = t.newSeries(s, key)
 	}
 	return small[number]
 }
@@ -173,44 +174,36 @@ func (s *statistic) smallAt(key [maxBy]uint32) (kind, number uint32) {
 	return kind, number
 }
 
-func (t *table) newSeries(s *statistic) *series {
+func (t *table) newSeries(s *statistic, key [maxBy]uint32) *series {
 	if len(s.windows) == 1 {
-		return &series{}
+		return &series{key: key}
 	}
-	found := &series{recent: make([][]*cell, len(s.windows))}
+	found := &series{key: key, recent: make([][]*cell, len(s.windows))}
 	for i, w := range s.windows {
 		found.recent[i] = make([]*cell, recentCells(t.plan.windows[w].Size))
 	}
 	return found
 }
 
-// held is a cell of several windows' series if it is among the recent ones, or nil.
-func (of *series) held(window int, sp *span) *cell {
-	recent := of.recent[window]
-	if c := recent[sp.number&(len(recent)-1)]; c != nil && c.start == sp.start {
-		return c
-	}
-	return nil
-}
-
 // cell returns a series' cell of a window, made where it is new.
-func (t *table) cell(s *statistic, of *series, key [maxBy]uint32, window int, sp *span) *cell {
+func (t *table) cell(s *statistic, of *series, window int, sp *span) *cell {
 	if of.recent == nil {
-		return t.cellApart(s, of, key, window, sp, &of.only)
-	}
-	if c := of.held(window, sp); c != nil {
-		return c
+		return t.cellApart(s, of, window, sp, &of.only)
 	}
 	recent := of.recent[window]
-	return t.cellApart(s, of, key, window, sp, &recent[sp.number&(len(recent)-1)])
+	at := &recent[sp.number&(len(recent)-1)]
+	if c := *at; c != nil && c.start == sp.start {
+		return c
+	}
+	return t.cellApart(s, of, window, sp, at)
 }
 
 // cellApart finds or makes a cell that is not among the recent ones.
-func (t *table) cellApart(s *statistic, of *series, key [maxBy]uint32, window int, sp *span, at **cell) *cell {
+func (t *table) cellApart(s *statistic, of *series, window int, sp *span, at **cell) *cell {
 	place := cellKey{of, window, sp.start}
 	c := t.cells[place]
 	if c == nil {
-		c = t.newCell(s, key, window, sp)
+		c = t.newCell(s, of.key, window, sp)
 		c.series = of
 		of.cells++
 		t.cells[place] = c

@@ -118,14 +118,14 @@ func (f *folder) pour(watermark int64) {
 			}
 			f.find(s, kind, rows)
 			if len(s.windows) == 1 {
-				f.findOnly(s, kind, rows)
+				f.findOnly(s, rows)
 				f.addOnly(st, kind, rows, watermark)
 				continue
 			}
-			f.route(s, kind, rows, 0)
+			f.route(s, rows, 0)
 			f.add(st, kind, rows)
 			for w := s.nested; w < len(s.windows); w++ {
-				f.route(s, kind, rows, w)
+				f.route(s, rows, w)
 				f.add(st, kind, rows)
 			}
 		}
@@ -157,22 +157,28 @@ func (f *folder) find(s *statistic, kind int, rows []int32) {
 		}
 		return
 	}
-	if !s.typed {
-		kind = 0
-	}
-	small := f.table.small[s.number][kind]
-	for _, row := range rows {
-		var of *series
-		if number := f.number(s, row); int(number) < len(small) {
-			of = small[number]
-		}
-		f.found = append(f.found, of)
-	}
+	f.found = numbered(f, f.found, f.table.small[s.number], s, kind, rows)
 	for i, row := range rows {
 		if f.found[i] == nil {
 			f.found[i] = f.table.find(s, f.key(s, kind, row))
 		}
 	}
+}
+
+// numbered appends what stands in a list at each row's number, or nil.
+func numbered[E any](f *folder, to []*E, byKind [][]*E, s *statistic, kind int, rows []int32) []*E {
+	if !s.typed {
+		kind = 0
+	}
+	list := byKind[kind]
+	for _, row := range rows {
+		var held *E
+		if number := f.number(s, row); int(number) < len(list) {
+			held = list[number]
+		}
+		to = append(to, held)
+	}
+	return to
 }
 
 // number is that of the only field that groups a statistic besides the type.
@@ -195,21 +201,17 @@ func (f *folder) key(s *statistic, kind int, row int32) (key [maxBy]uint32) {
 }
 
 // route finds each row's delta in a window.
-func (f *folder) route(s *statistic, kind int, rows []int32, window int) {
+func (f *folder) route(s *statistic, rows []int32, window int) {
 	f.to = f.to[:0]
 	for i, row := range rows {
 		of := f.found[i]
 		sp := f.span(s.windows[window], f.columns.times[row])
 		if window > 0 {
-			c := of.held(window, sp)
-			if c == nil {
-				c = f.table.cell(s, of, f.key(s, kind, row), window, sp)
-			}
-			f.to = append(f.to, f.deltaOf(c))
+			f.to = append(f.to, f.deltaOf(f.table.cell(s, of, window, sp)))
 			continue
 		}
 		if of.batch != f.batch || of.start != sp.start {
-			of.delta, of.batch, of.start = f.deltaOf(f.table.cell(s, of, f.key(s, kind, row), 0, sp)), f.batch, sp.start
+			of.delta, of.batch, of.start = f.deltaOf(f.table.cell(s, of, 0, sp)), f.batch, sp.start
 		}
 		f.to = append(f.to, of.delta)
 	}
@@ -237,7 +239,7 @@ func (f *folder) deltaOf(c *cell) int32 {
 		size := f.plan.windows[c.stat.windows[w]]
 		start, end := f.calendar.Span(size, c.start)
 		sp := newSpan(start, end, size.Size)
-		d.cells = append(d.cells, f.table.cell(c.stat, c.series, c.key, w, &sp))
+		d.cells = append(d.cells, f.table.cell(c.stat, c.series, w, &sp))
 	}
 	return c.delta
 }
@@ -274,19 +276,7 @@ func (f *folder) add(st *step, kind int, rows []int32) {
 // findChained finds each row's cell of a chained statistic. Its loops are short
 // too: most of the waits of a fold are for the many cells of items.
 func (f *folder) findChained(s *statistic, kind int, rows []int32) {
-	at := kind
-	if !s.typed {
-		at = 0
-	}
-	newest := f.table.chains[s.number][at]
-	f.cells = f.cells[:0]
-	for _, row := range rows {
-		var c *cell
-		if number := f.number(s, row); int(number) < len(newest) {
-			c = newest[number]
-		}
-		f.cells = append(f.cells, c)
-	}
+	f.cells = numbered(f, f.cells[:0], f.table.chains[s.number], s, kind, rows)
 	for i, row := range rows {
 		sp := f.span(s.windows[0], f.columns.times[row])
 		if c := f.cells[i]; c == nil || c.start != sp.start {
@@ -296,7 +286,7 @@ func (f *folder) findChained(s *statistic, kind int, rows []int32) {
 }
 
 // findOnly finds each row's cell in a statistic's only window.
-func (f *folder) findOnly(s *statistic, kind int, rows []int32) {
+func (f *folder) findOnly(s *statistic, rows []int32) {
 	f.cells = f.cells[:0]
 	for _, of := range f.found {
 		f.cells = append(f.cells, of.only) // in a loop of its own, so that the waits for memory overlap
@@ -305,7 +295,7 @@ func (f *folder) findOnly(s *statistic, kind int, rows []int32) {
 		sp := f.span(s.windows[0], f.columns.times[row])
 		if c := f.cells[i]; c == nil || c.start != sp.start {
 			of := f.found[i]
-			of.only = f.table.cell(s, of, f.key(s, kind, row), 0, sp)
+			of.only = f.table.cell(s, of, 0, sp)
 			f.cells[i] = of.only
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"time"
 )
 
@@ -98,4 +100,12 @@ func start(ctx context.Context, s station, fail context.CancelCauseFunc) running
 		}
 	}()
 	return r
+}
+
+// collectAt sets how much the heap may grow, in percent, before it is collected,
+// unless the user has said so with GOGC.
+func collectAt(percent int) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"runtime/debug"
 	"time"
 
 	"liushui/kafka"
@@ -35,9 +33,7 @@ type up struct {
 
 func (u *up) run(ctx context.Context) error {
 	begun := time.Now()
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50) // five parts in one process: a third less memory for a twentieth more CPU
-	}
+	collectAt(50)              // five parts in one process: a third less memory for a twentieth more CPU
 	has, err := u.prepare(ctx) // job, data directory, source and tables
 	if err != nil {
 		return err

@@ -12,8 +12,8 @@ import (
 
 // Bounds of the fuzz stage: each target runs for eachFuzz, all of them together for about allFuzz.
 const (
-	eachFuzz = 5 * time.Second
-	allFuzz  = 90 * time.Second
+	eachFuzz = 10 * time.Second
+	allFuzz  = 3 * time.Minute
 )
 
 type fuzzTarget struct{ pkg, name string }
