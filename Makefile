@@ -7,7 +7,7 @@ help: ## this list
 run: ## the whole line on made-up events; the wall is on http://127.0.0.1:8080
 	go run ./cmd/liushui up
 
-servers: ## real Kafka, MySQL and MariaDB to try with; WHICH="kafka mysql" for some (kafka, cluster, kafka39, mysql, mariadb)
+servers: ## real Kafka, MySQL, MariaDB and Spark to try with; WHICH="kafka mysql" for some (kafka, cluster, kafka39, mysql, mariadb, spark)
 	@go run ./dev/servers $(WHICH)
 
 test: ## everything: installs what the tests need, runs them all, lists what was skipped and why

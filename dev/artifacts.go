@@ -16,6 +16,8 @@ const (
 	kafka43 = "kafka-4.3.1"
 	kafka39 = "kafka-3.9.2"
 	mysql80 = "mysql-8.0.12"
+	spark42 = "spark-4.2.0"
+	spark41 = "spark-4.1.1"
 )
 
 //go:embed pom.xml
@@ -36,9 +38,9 @@ func requires(t testing.TB, err error) {
 	}
 }
 
-// Fetch fetches what Kafka and MySQL are made of, where it is not here yet.
+// Fetch fetches what Kafka, MySQL and Spark are made of, where it is not here yet.
 func Fetch() error {
-	for _, profile := range []string{kafka43, kafka39, mysql80} {
+	for _, profile := range []string{kafka43, kafka39, mysql80, spark42} {
 		if _, err := artifacts(profile); err != nil {
 			return err
 		}

@@ -13,8 +13,8 @@ library() { # FILE PACKAGE
 }
 need cc gcc libc6-dev                               # go test -race
 need mariadbd mariadb-server-core mariadb-client-core # the programs alone: no service is started
-need java default-jre-headless                      # Kafka
-need mvn maven                                      # fetches Kafka and MySQL
+need java default-jre-headless                      # Kafka and Spark
+need mvn maven                                      # fetches Kafka, MySQL and Spark
 library libaio.so.1 libaio1                         # MySQL
 library libnuma.so.1 libnuma1                       # MySQL
 need chromium chromium                              # tests of the page

@@ -20,13 +20,15 @@ type process struct {
 // When that ends, as it does when the process that gives the orders ends in any
 // way, it kills the server and removes a folder. Signals for all, such as a
 // Ctrl-C, are for the one that gives the orders. The server alone holds
-// descriptor 3, which tells when it has ended.
+// descriptor 3, which tells when it has ended. A server that leads a process
+// group, as setsid makes it, gets its signals together with its children.
 const keep = `trap '' INT TERM HUP
 log=$1 remove=$2; shift 2
+send() { kill -"$1" -- -$! 2>/dev/null || kill -"$1" $!; }
 ( trap - INT TERM HUP; exec "$@" ) </dev/null >>"$log" 2>&1 &
 exec 3>&-
-while read -r signal; do kill -"$signal" $!; done
-kill -KILL $! 2>/dev/null
+while read -r signal; do send "$signal"; done
+send KILL 2>/dev/null
 wait $!
 [ -z "$remove" ] || { rm -rf "$remove"; rmdir "$(dirname "$remove")" 2>/dev/null; }`
 

@@ -2,7 +2,7 @@
 // Liushui is run with them, and stops them with Ctrl-C, with all that they hold:
 //
 //	go run ./dev/servers                    Kafka and MySQL
-//	go run ./dev/servers cluster mariadb    those: kafka, cluster, kafka39, mysql, mariadb
+//	go run ./dev/servers cluster mariadb    those: kafka, cluster, kafka39, mysql, mariadb, spark
 //	go run ./dev/servers fetch              only fetches what they are made of
 package main
 
@@ -22,7 +22,8 @@ import (
 type server struct {
 	name  string
 	about string
-	// start returns how the programs of the line are told of it, and what ends it.
+	// start returns how the programs of the line are told of it, or its address
+	// where none of them is, and what ends it.
 	start func() (flag string, end func(), err error)
 }
 
@@ -32,6 +33,15 @@ var servers = []server{
 	{"kafka39", "Apache Kafka 3.9.2 with ZooKeeper 3.8.4", kafka(dev.KafkaConfig{Port: 19392, Release: dev.Kafka39, Heap: "1g"})},
 	{"mysql", "MySQL 8.0.12", database(dev.RunMySQL, "127.0.0.1:13308")},
 	{"mariadb", "MariaDB of Debian", database(dev.RunMariaDB, "127.0.0.1:13306")},
+	{"spark", "Apache Spark 4.2.0 with Spark Connect, on two cores", spark},
+}
+
+func spark() (string, func(), error) {
+	s, err := dev.RunSpark(dev.SparkConfig{Port: 15002, Heap: "2g"})
+	if err != nil {
+		return "", nil, err
+	}
+	return s.Addr, s.Kill, nil
 }
 
 func kafka(c dev.KafkaConfig) func() (string, func(), error) {
@@ -82,7 +92,7 @@ func run(ctx context.Context, names []string) error {
 	for _, name := range names {
 		i := slices.IndexFunc(servers, func(s server) bool { return s.name == name })
 		if i < 0 {
-			return fmt.Errorf("no server %q; there are kafka, cluster, kafka39, mysql, mariadb", name)
+			return fmt.Errorf("no server %q; there are kafka, cluster, kafka39, mysql, mariadb, spark", name)
 		}
 		chosen = append(chosen, servers[i])
 	}
@@ -99,9 +109,10 @@ func run(ctx context.Context, names []string) error {
 		}
 		defer end()
 		fmt.Printf("%s: %s\n", s.about, flag)
-		if strings.HasPrefix(flag, "--database") {
+		switch {
+		case strings.HasPrefix(flag, "--database"):
 			database = flag
-		} else {
+		case strings.HasPrefix(flag, "--brokers"):
 			brokers = flag
 		}
 	}

@@ -31,7 +31,7 @@ type stage struct {
 var stages = []stage{
 	{"tools", "what the tests need from Debian", installTools},
 	{"modules", "the Go modules", command("go", "mod", "download")},
-	{"servers", "Kafka and MySQL from Maven Central, fetched once", servers},
+	{"servers", "Kafka, MySQL and Spark from Maven Central, fetched once", servers},
 	{"format", "gofmt", format},
 	{"vet", "go vet", command("go", "vet", "./...")},
 	{"staticcheck", "the rules of staticcheck.conf", command("go", "tool", "staticcheck", "./...")},
