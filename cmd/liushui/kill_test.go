@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -37,19 +36,19 @@ func TestMain(m *testing.M) {
 }
 
 // process is the program as a process of its own.
-func process(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
+func process(t *testing.T, args ...string) (*exec.Cmd, *output) {
 	t.Helper()
 	return processWith(t, nil, args...)
 }
 
 // processWith is process with something to read.
-func processWith(t *testing.T, stdin io.Reader, args ...string) (*exec.Cmd, *bytes.Buffer) {
+func processWith(t *testing.T, stdin io.Reader, args ...string) (*exec.Cmd, *output) {
 	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := &bytes.Buffer{}
+	said := &output{}
 	cmd := exec.Command(program, args...)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, said, said
@@ -241,11 +240,18 @@ func shop(t *testing.T) *liushui.Job {
 	return job
 }
 
-// compareWithTheLog computes the whole log by other, plainer code, and compares
-// topic, tables and account with that.
+// compareWithTheLog computes the whole log of a data directory by other, plainer
+// code, and compares topic, tables and account with that.
 func compareWithTheLog(t *testing.T, data string, job *liushui.Job) {
 	t.Helper()
-	topics := readBack(t, data)
+	compareWithOracle(t, readBack(t, data), databaseIn(data), job, 0)
+}
+
+// compareWithOracle compares results, tables and account with what the events
+// come to: windows that begin at completeFrom or later, 0 = all. The input must
+// have ended, and the engine stopped.
+func compareWithOracle(t *testing.T, topics map[string][]liushui.Record, dsn string, job *liushui.Job, completeFrom int64) {
+	t.Helper()
 	results := topics[liushui.TopicResults]
 	late := map[enginetest.Place]bool{}
 	for _, letter := range topics[liushui.TopicDeadLetters] {
@@ -253,7 +259,7 @@ func compareWithTheLog(t *testing.T, data string, job *liushui.Job) {
 			late[placeOf(t, letter)] = true
 		}
 	}
-	want, account := enginetest.Batch(job, topics[liushui.TopicEvents], enginetest.Options{Late: late})
+	want, account := enginetest.Batch(job, topics[liushui.TopicEvents], enginetest.Options{Late: late, CompleteFrom: completeFrom})
 	if len(want) == 0 || account.Counted == 0 {
 		t.Fatalf("the log gives no results: %+v", account)
 	}
@@ -263,7 +269,7 @@ func compareWithTheLog(t *testing.T, data string, job *liushui.Job) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tables, err := enginetest.TableOf(inTables(t, data, job, enginetest.GenerationOf(results, job)), job)
+	tables, err := enginetest.TableOf(inTables(t, dsn, job, enginetest.GenerationOf(results, job)), job)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -337,9 +343,9 @@ func readTopic(t *testing.T, client *kafka.Client, topic string) (all []liushui.
 
 // inTables are the rows of all tables, as if they were results in a topic; the
 // input must have ended.
-func inTables(t *testing.T, data string, job *liushui.Job, generation int64) []liushui.Record {
+func inTables(t *testing.T, dsn string, job *liushui.Job, generation int64) []liushui.Record {
 	t.Helper()
-	return rowsIn(t, databaseIn(data), job, generation, func(r liushui.Row) {
+	return rowsIn(t, dsn, job, generation, func(r liushui.Row) {
 		if r.State == liushui.Provisional {
 			t.Errorf("%s %s at %d is provisional, want final: the input has ended", r.Statistic, r.Window, r.Start)
 		}
