@@ -1,0 +1,263 @@
+SET spark.sql.ansi.enabled=true;
+SET spark.sql.caseSensitive=true;
+SET spark.sql.objectHashAggregate.sortBased.fallbackThreshold=1000000;
+SET spark.sql.parser.doubleQuotedIdentifiers=false;
+SET spark.sql.parser.escapedStringLiterals=false;
+SET spark.sql.session.timeZone=UTC;
+SET spark.sql.variable.substitute=false;
+SET spark.sql.variant.allowDuplicateKeys=true;
+
+-- events: from records
+SELECT
+  `d_id` AS id,
+  timestamp_millis(`d_time`) AS event_time,
+  `d_time` AS time,
+  `d_type`,
+  `d_category`,
+  `d_province`,
+  `d_user`,
+  coalesce(`d_quantity`, 0L) AS `d_quantity`,
+  coalesce(`d_amount`, 0L) AS `d_amount`
+FROM (
+  SELECT *,
+    CASE
+      WHEN value IS NULL THEN 'not a JSON object'
+      WHEN octet_length(value) > 65536 THEN 'the record has more than 65536 bytes'
+      WHEN text IS NULL THEN 'not valid UTF-8'
+      WHEN plain IS NULL AND (odd IS NULL OR odd.`!` IS NOT NULL OR levels IS NULL) THEN 'not a JSON object'
+      WHEN levels > 100 THEN 'more than 100 levels'
+      WHEN `d_id` IS NULL THEN 'id: not a string'
+      WHEN `d_id` = '' THEN 'id is missing'
+      WHEN octet_length(`d_id`) > 256 THEN 'id has more than 256 bytes'
+      WHEN `d_type` IS NULL THEN 'type: not a string'
+      WHEN NOT `d_type` IN ('view', 'cart', 'favorite', 'order', 'pay', 'refund', 'cancel') THEN 'type is missing or none of view cart favorite order pay refund cancel'
+      WHEN `d_time` IS NULL OR `d_time` < 946684800000L THEN 'time is missing, not a whole number or before the year 2000'
+      WHEN `d_time` > 253402300799999L THEN 'time is after the year 9999'
+      WHEN NOT `d_quantity` BETWEEN 0L AND 1000000000L THEN 'quantity is not a whole number in 0 to 1000000000'
+      WHEN NOT `d_amount` BETWEEN 0L AND 10000000000000000L THEN 'amount is not a number of 4 places in 0 to 1000000000000.00'
+      WHEN `d_category` IS NULL THEN 'category: not a string'
+      WHEN char_length(`d_category`) > 128 THEN 'category has more than 128 characters'
+      WHEN `d_province` IS NULL THEN 'province: not a string'
+      WHEN char_length(`d_province`) > 128 THEN 'province has more than 128 characters'
+      WHEN `d_user` IS NULL THEN 'user: not a string'
+      WHEN char_length(`d_user`) > 128 THEN 'user has more than 128 characters'
+      WHEN `d_time` > unix_millis(timestamp) + 300000L AND NOT coalesce(exists(headers, h -> h.key = 'feed' AND h.value IN (X'7265706C6179', X'64656D6F')), false) THEN 'time is more than 5m0s ahead of its record'
+    END AS bad
+  FROM (
+    SELECT
+      *,
+      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`id`, '') WHEN odd.`id` IS NULL OR is_variant_null(odd.`id`) THEN '' WHEN schema_of_variant(odd.`id`) = 'STRING' THEN CAST(odd.`id` AS STRING) END AS `d_id`,
+      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`type`, '') WHEN odd.`type` IS NULL OR is_variant_null(odd.`type`) THEN '' WHEN schema_of_variant(odd.`type`) = 'STRING' THEN CAST(odd.`type` AS STRING) END AS `d_type`,
+      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`category`, '') WHEN odd.`category` IS NULL OR is_variant_null(odd.`category`) THEN '' WHEN schema_of_variant(odd.`category`) = 'STRING' THEN CAST(odd.`category` AS STRING) END AS `d_category`,
+      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`province`, '') WHEN odd.`province` IS NULL OR is_variant_null(odd.`province`) THEN '' WHEN schema_of_variant(odd.`province`) = 'STRING' THEN CAST(odd.`province` AS STRING) END AS `d_province`,
+      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`user`, '') WHEN odd.`user` IS NULL OR is_variant_null(odd.`user`) THEN '' WHEN schema_of_variant(odd.`user`) = 'STRING' THEN CAST(odd.`user` AS STRING) END AS `d_user`,
+      CASE WHEN plain IS NOT NULL THEN plain.`time`
+        ELSE CASE WHEN `text_time` IS NULL THEN NULL WHEN `digits_time` = '' THEN 0L
+        WHEN `power_time` IS NULL OR `text_time` LIKE '-%' OR `power_time` < 0 OR length(`digits_time`) + `power_time` > 15 THEN -1L
+        ELSE CAST(rpad(`digits_time`, CAST(length(`digits_time`) + `power_time` + 0 AS INT), '0') AS BIGINT) END END AS `d_time`,
+      CASE WHEN plain IS NOT NULL THEN plain.`quantity`
+        ELSE CASE WHEN `text_quantity` IS NULL THEN NULL WHEN `digits_quantity` = '' THEN 0L
+        WHEN `power_quantity` IS NULL OR `text_quantity` LIKE '-%' OR `power_quantity` < 0 OR length(`digits_quantity`) + `power_quantity` > 10 THEN -1L
+        ELSE CAST(rpad(`digits_quantity`, CAST(length(`digits_quantity`) + `power_quantity` + 0 AS INT), '0') AS BIGINT) END END AS `d_quantity`,
+      CASE WHEN plain IS NOT NULL THEN CAST(plain.`amount` * 10000 AS BIGINT)
+        ELSE CASE WHEN `text_amount` IS NULL THEN NULL WHEN `digits_amount` = '' THEN 0L
+        WHEN `power_amount` IS NULL OR `text_amount` LIKE '-%' OR `power_amount` < -4 OR length(`digits_amount`) + `power_amount` > 13 THEN -1L
+        ELSE CAST(rpad(`digits_amount`, CAST(length(`digits_amount`) + `power_amount` + 4 AS INT), '0') AS BIGINT) END END AS `d_amount`
+    FROM (
+      SELECT
+        *,
+        CASE WHEN `text_time` RLIKE r'\A-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+\z' THEN trim(BOTH '0' FROM regexp_replace(`text_time`, '[-.]|[eE].*', '')) END AS `digits_time`,
+        CASE WHEN `text_time` RLIKE r'\A-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+\z' THEN CASE WHEN `text_time` RLIKE '[eE]' THEN CAST(try_cast(regexp_extract(`text_time`, '[eE](.*)', 1) AS INT) AS BIGINT) ELSE 0L END - length(regexp_extract(`text_time`, '[.]([0-9]*+)', 1))
+          + length(regexp_replace(`text_time`, '[-.]|[eE].*', '')) - length(trim(TRAILING '0' FROM regexp_replace(`text_time`, '[-.]|[eE].*', ''))) END AS `power_time`,
+        CASE WHEN `text_quantity` RLIKE r'\A-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+\z' THEN trim(BOTH '0' FROM regexp_replace(`text_quantity`, '[-.]|[eE].*', '')) END AS `digits_quantity`,
+        CASE WHEN `text_quantity` RLIKE r'\A-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+\z' THEN CASE WHEN `text_quantity` RLIKE '[eE]' THEN CAST(try_cast(regexp_extract(`text_quantity`, '[eE](.*)', 1) AS INT) AS BIGINT) ELSE 0L END - length(regexp_extract(`text_quantity`, '[.]([0-9]*+)', 1))
+          + length(regexp_replace(`text_quantity`, '[-.]|[eE].*', '')) - length(trim(TRAILING '0' FROM regexp_replace(`text_quantity`, '[-.]|[eE].*', ''))) END AS `power_quantity`,
+        CASE WHEN `text_amount` RLIKE r'\A-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+\z' THEN trim(BOTH '0' FROM regexp_replace(`text_amount`, '[-.]|[eE].*', '')) END AS `digits_amount`,
+        CASE WHEN `text_amount` RLIKE r'\A-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+\z' THEN CASE WHEN `text_amount` RLIKE '[eE]' THEN CAST(try_cast(regexp_extract(`text_amount`, '[eE](.*)', 1) AS INT) AS BIGINT) ELSE 0L END - length(regexp_extract(`text_amount`, '[.]([0-9]*+)', 1))
+          + length(regexp_replace(`text_amount`, '[-.]|[eE].*', '')) - length(trim(TRAILING '0' FROM regexp_replace(`text_amount`, '[-.]|[eE].*', ''))) END AS `power_amount`
+      FROM (
+        SELECT
+          *,
+          CASE WHEN odd.`time` IS NOT NULL AND NOT is_variant_null(odd.`time`) THEN CAST(odd.`time` AS STRING) END AS `text_time`,
+          CASE WHEN odd.`quantity` IS NOT NULL AND NOT is_variant_null(odd.`quantity`) THEN CAST(odd.`quantity` AS STRING) END AS `text_quantity`,
+          CASE WHEN odd.`amount` IS NOT NULL AND NOT is_variant_null(odd.`amount`) THEN CAST(odd.`amount` AS STRING) END AS `text_amount`
+        FROM (
+          SELECT *,
+            CASE WHEN plain IS NULL THEN from_json(regexp_replace(regexp_replace(text, r'(?<!\\)("(?:time|quantity|amount)"[ \t\r\n]*+:[ \t\r\n]*+)(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+)(?=[ \t\r\n,}\]])', '$1"$2"'), r'(?<=[:,\[ \t\r\n])(?=[-+.eE0-9]{900})-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+(?=[ \t\r\n,}\]])', '0'),
+              '`id` VARIANT, `type` VARIANT, `category` VARIANT, `province` VARIANT, `user` VARIANT, `time` VARIANT, `quantity` VARIANT, `amount` VARIANT, `!` STRING', map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '!', 'allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false')) END AS odd,
+            CASE WHEN plain IS NULL THEN CASE WHEN text RLIKE r'(?s)\A[ \t\r\n]*+\{.*\}[ \t\r\n]*+\z' THEN
+              aggregate(regexp_extract_all(regexp_replace(text, r'(?s)"(?:[^"\\]++|\\.)*+"|[^{}\[\]"]++', ''), '.', 0),
+                named_struct('level', 0, 'most', 0, 'ends', 0),
+                (a, c) -> named_struct('level', a.level + CASE WHEN c IN ('{', '[') THEN 1 WHEN c IN ('}', ']') THEN -1 END,
+                  'most', greatest(a.most, a.level + IF(c IN ('{', '['), 1, 0)), 'ends', a.ends + IF(a.level = 1 AND c IN ('}', ']') OR a.level < 0, 1, 0)),
+                a -> IF(a.level = 0 AND a.ends = 1, a.most, NULL)) END END AS levels
+          FROM (
+            SELECT *,
+              CASE WHEN text RLIKE r'\A[ \t\r\n]*+\{[ \t\r\n]*+(?:"(?!(?:time|quantity|amount)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))*+"|null)|"time"[ \t\r\n]*+:[ \t\r\n]*+(?:[1-9][0-9]{11,14}+)|"quantity"[ \t\r\n]*+:[ \t\r\n]*+(?:(?:0|[1-9][0-9]{0,9}+)|null)|"amount"[ \t\r\n]*+:[ \t\r\n]*+(?:(?:0|[1-9][0-9]{0,12}+)(?:\.[0-9]{1,4}+)?+|null)|"(?!(?:time|quantity|amount|id|type|category|province|user)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:true|false|-?(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{1,18}+)?+))(?:[ \t\r\n]*+,[ \t\r\n]*+(?:"(?!(?:time|quantity|amount)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))*+"|null)|"time"[ \t\r\n]*+:[ \t\r\n]*+(?:[1-9][0-9]{11,14}+)|"quantity"[ \t\r\n]*+:[ \t\r\n]*+(?:(?:0|[1-9][0-9]{0,9}+)|null)|"amount"[ \t\r\n]*+:[ \t\r\n]*+(?:(?:0|[1-9][0-9]{0,12}+)(?:\.[0-9]{1,4}+)?+|null)|"(?!(?:time|quantity|amount|id|type|category|province|user)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:true|false|-?(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{1,18}+)?+)))*+[ \t\r\n]*+\}[ \t\r\n]*+\z'
+              THEN from_json(text, '`id` STRING, `type` STRING, `category` STRING, `province` STRING, `user` STRING, `time` BIGINT, `quantity` BIGINT, `amount` DECIMAL(17,4)', map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '!', 'allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false')) END AS plain
+            FROM (
+              SELECT *,
+                CASE WHEN octet_length(value) <= 65536 AND is_valid_utf8(value) THEN CAST(value AS STRING) END AS text
+              FROM records
+            )
+          )
+        )
+      )
+    )
+  )
+)
+WHERE bad IS NULL
+
+-- cells: from events, with a watermark 1h0m10s behind event_time, and of each id the first
+SELECT cell, start, timestamp_millis(`end`) AS until, key, c1, c2, c3, c4, s1, s2, s3, s4, h1
+FROM (
+  SELECT
+    *,
+    time - pmod(time + 28800000L, 3600000L) AS `start_1h`,
+    time - pmod(time + 28800000L, 3600000L) + 3600000L AS `end_1h`,
+    time - pmod(time + 28800000L, 86400000L) AS `start_1d`,
+    time - pmod(time + 28800000L, 86400000L) + 86400000L AS `end_1d`,
+    `d_type` IN ('order') AS m0,
+    IF(`d_type` IN ('order'), `d_amount`, 0L) AS m1,
+    `d_type` IN ('pay') AS m2,
+    IF(`d_type` IN ('pay'), `d_amount`, 0L) AS m3,
+    `d_type` IN ('refund') AS m4,
+    IF(`d_type` IN ('refund'), `d_amount`, 0L) AS m5,
+    `d_type` IN ('cancel') AS m6,
+    IF(`d_type` IN ('pay'), `d_quantity`, 0L) AS m7,
+    IF(`d_type` IN ('pay'), nullif(`d_user`, ''), NULL) AS m8
+  FROM events
+)
+LATERAL VIEW inline(array(
+  IF((`d_type` IN ('order')) OR (`d_type` IN ('pay')) OR (`d_type` IN ('refund')) OR (`d_type` IN ('cancel')), struct(0 AS cell, `start_1h` AS start, `end_1h` AS `end`, array(`d_province`, `d_category`) AS key, m0 AS c1, m2 AS c2, m4 AS c3, m6 AS c4, m1 AS s1, m3 AS s2, m5 AS s3, m7 AS s4, m8 AS h1), NULL),
+  IF((`d_type` IN ('order')) OR (`d_type` IN ('pay')) OR (`d_type` IN ('refund')) OR (`d_type` IN ('cancel')), struct(1 AS cell, `start_1d` AS start, `end_1d` AS `end`, array(`d_province`, `d_category`) AS key, m0 AS c1, m2 AS c2, m4 AS c3, m6 AS c4, m1 AS s1, m3 AS s2, m5 AS s3, m7 AS s4, m8 AS h1), NULL)
+)) AS cell, start, `end`, key, c1, c2, c3, c4, s1, s2, s3, s4, h1
+WHERE cell IS NOT NULL
+
+-- results: from cells, whose column until has the metadata {"spark.watermarkDelayMs":3610000}
+SELECT
+  concat(element_at(array('["sales_by_province_category","1h","', '["sales_by_province_category","1d","'), cell + 1), start, '"',
+    IF(size(key) = 0, ']', concat(',', substring(to_json(key), 2)))) AS key,
+  CASE
+    WHEN cell < 2 THEN concat('{"statistic":"sales_by_province_category","window":"', element_at(array('1h', '1d'), 1 + cell - 0), '","start":', start, ',"end":', `end`, ',"key":', to_json(named_struct('province', key[0], 'category', key[1])), ',"values":{"orders":', c1, ',"ordered":', coalesce(concat(s1 div 10000, '.', CASE WHEN s1 % 100 = 0 THEN lpad(s1 % 10000 div 100, 2, '0') WHEN s1 % 10 = 0 THEN lpad(s1 % 10000 div 10, 3, '0') ELSE lpad(s1 % 10000, 4, '0') END), 'null'), ',"payments":', c2, ',"paid":', coalesce(concat(s2 div 10000, '.', CASE WHEN s2 % 100 = 0 THEN lpad(s2 % 10000 div 100, 2, '0') WHEN s2 % 10 = 0 THEN lpad(s2 % 10000 div 10, 3, '0') ELSE lpad(s2 % 10000, 4, '0') END), 'null'), ',"refunds":', c3, ',"refunded":', coalesce(concat(s3 div 10000, '.', CASE WHEN s3 % 100 = 0 THEN lpad(s3 % 10000 div 100, 2, '0') WHEN s3 % 10 = 0 THEN lpad(s3 % 10000 div 10, 3, '0') ELSE lpad(s3 % 10000, 4, '0') END), 'null'), ',"cancels":', c4, ',"pieces":', coalesce(CAST(s4 AS STRING), 'null'), ',"buyers":', hll_sketch_estimate(h1), '},"version":', version, ',"late":null,"generation":1580486399000,"repair":0,"engine":"spark"', '}')
+  END AS value
+FROM (
+  SELECT
+    * EXCEPT (h1),
+    hll_union(h1, h1) AS h1
+  FROM (
+    SELECT
+      cell,
+      start,
+      unix_millis(until) AS `end`,
+      key,
+      count(1) AS version,
+      count_if(c1) AS c1,
+      count_if(c2) AS c2,
+      count_if(c3) AS c3,
+      count_if(c4) AS c4,
+      try_sum(s1) AS s1,
+      try_sum(s2) AS s2,
+      try_sum(s3) AS s3,
+      try_sum(s4) AS s4,
+      hll_sketch_agg(h1, 12) AS h1
+    FROM cells
+    GROUP BY until, cell, start, key
+  )
+)
+
+-- letters: from records
+SELECT
+  concat('[', substring(to_json(array(topic)), 2, length(to_json(array(topic))) - 2), ',', partition, ',', offset, ']') AS key,
+  substring(value, 1, 524288) AS value,
+  concat(filter(coalesce(headers, array()), h -> h.key = 'feed'), array(struct('reason' AS key, CAST('bad' AS BINARY) AS value), struct('detail' AS key, CAST(bad AS BINARY) AS value), struct('engine' AS key, CAST('spark' AS BINARY) AS value), struct('generation' AS key, CAST('1580486399000' AS BINARY) AS value), struct('time' AS key, CAST(CAST(unix_millis(timestamp) AS STRING) AS BINARY) AS value)),
+    IF(octet_length(value) > 524288, array(struct('bytes' AS key, CAST(CAST(octet_length(value) AS STRING) AS BINARY) AS value)), array())) AS headers
+FROM (
+  SELECT *,
+    CASE
+      WHEN value IS NULL THEN 'not a JSON object'
+      WHEN octet_length(value) > 65536 THEN 'the record has more than 65536 bytes'
+      WHEN text IS NULL THEN 'not valid UTF-8'
+      WHEN plain IS NULL AND (odd IS NULL OR odd.`!` IS NOT NULL OR levels IS NULL) THEN 'not a JSON object'
+      WHEN levels > 100 THEN 'more than 100 levels'
+      WHEN `d_id` IS NULL THEN 'id: not a string'
+      WHEN `d_id` = '' THEN 'id is missing'
+      WHEN octet_length(`d_id`) > 256 THEN 'id has more than 256 bytes'
+      WHEN `d_type` IS NULL THEN 'type: not a string'
+      WHEN NOT `d_type` IN ('view', 'cart', 'favorite', 'order', 'pay', 'refund', 'cancel') THEN 'type is missing or none of view cart favorite order pay refund cancel'
+      WHEN `d_time` IS NULL OR `d_time` < 946684800000L THEN 'time is missing, not a whole number or before the year 2000'
+      WHEN `d_time` > 253402300799999L THEN 'time is after the year 9999'
+      WHEN NOT `d_quantity` BETWEEN 0L AND 1000000000L THEN 'quantity is not a whole number in 0 to 1000000000'
+      WHEN NOT `d_amount` BETWEEN 0L AND 10000000000000000L THEN 'amount is not a number of 4 places in 0 to 1000000000000.00'
+      WHEN `d_category` IS NULL THEN 'category: not a string'
+      WHEN char_length(`d_category`) > 128 THEN 'category has more than 128 characters'
+      WHEN `d_province` IS NULL THEN 'province: not a string'
+      WHEN char_length(`d_province`) > 128 THEN 'province has more than 128 characters'
+      WHEN `d_user` IS NULL THEN 'user: not a string'
+      WHEN char_length(`d_user`) > 128 THEN 'user has more than 128 characters'
+      WHEN `d_time` > unix_millis(timestamp) + 300000L AND NOT coalesce(exists(headers, h -> h.key = 'feed' AND h.value IN (X'7265706C6179', X'64656D6F')), false) THEN 'time is more than 5m0s ahead of its record'
+    END AS bad
+  FROM (
+    SELECT
+      *,
+      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`id`, '') WHEN odd.`id` IS NULL OR is_variant_null(odd.`id`) THEN '' WHEN schema_of_variant(odd.`id`) = 'STRING' THEN CAST(odd.`id` AS STRING) END AS `d_id`,
+      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`type`, '') WHEN odd.`type` IS NULL OR is_variant_null(odd.`type`) THEN '' WHEN schema_of_variant(odd.`type`) = 'STRING' THEN CAST(odd.`type` AS STRING) END AS `d_type`,
+      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`category`, '') WHEN odd.`category` IS NULL OR is_variant_null(odd.`category`) THEN '' WHEN schema_of_variant(odd.`category`) = 'STRING' THEN CAST(odd.`category` AS STRING) END AS `d_category`,
+      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`province`, '') WHEN odd.`province` IS NULL OR is_variant_null(odd.`province`) THEN '' WHEN schema_of_variant(odd.`province`) = 'STRING' THEN CAST(odd.`province` AS STRING) END AS `d_province`,
+      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`user`, '') WHEN odd.`user` IS NULL OR is_variant_null(odd.`user`) THEN '' WHEN schema_of_variant(odd.`user`) = 'STRING' THEN CAST(odd.`user` AS STRING) END AS `d_user`,
+      CASE WHEN plain IS NOT NULL THEN plain.`time`
+        ELSE CASE WHEN `text_time` IS NULL THEN NULL WHEN `digits_time` = '' THEN 0L
+        WHEN `power_time` IS NULL OR `text_time` LIKE '-%' OR `power_time` < 0 OR length(`digits_time`) + `power_time` > 15 THEN -1L
+        ELSE CAST(rpad(`digits_time`, CAST(length(`digits_time`) + `power_time` + 0 AS INT), '0') AS BIGINT) END END AS `d_time`,
+      CASE WHEN plain IS NOT NULL THEN plain.`quantity`
+        ELSE CASE WHEN `text_quantity` IS NULL THEN NULL WHEN `digits_quantity` = '' THEN 0L
+        WHEN `power_quantity` IS NULL OR `text_quantity` LIKE '-%' OR `power_quantity` < 0 OR length(`digits_quantity`) + `power_quantity` > 10 THEN -1L
+        ELSE CAST(rpad(`digits_quantity`, CAST(length(`digits_quantity`) + `power_quantity` + 0 AS INT), '0') AS BIGINT) END END AS `d_quantity`,
+      CASE WHEN plain IS NOT NULL THEN CAST(plain.`amount` * 10000 AS BIGINT)
+        ELSE CASE WHEN `text_amount` IS NULL THEN NULL WHEN `digits_amount` = '' THEN 0L
+        WHEN `power_amount` IS NULL OR `text_amount` LIKE '-%' OR `power_amount` < -4 OR length(`digits_amount`) + `power_amount` > 13 THEN -1L
+        ELSE CAST(rpad(`digits_amount`, CAST(length(`digits_amount`) + `power_amount` + 4 AS INT), '0') AS BIGINT) END END AS `d_amount`
+    FROM (
+      SELECT
+        *,
+        CASE WHEN `text_time` RLIKE r'\A-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+\z' THEN trim(BOTH '0' FROM regexp_replace(`text_time`, '[-.]|[eE].*', '')) END AS `digits_time`,
+        CASE WHEN `text_time` RLIKE r'\A-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+\z' THEN CASE WHEN `text_time` RLIKE '[eE]' THEN CAST(try_cast(regexp_extract(`text_time`, '[eE](.*)', 1) AS INT) AS BIGINT) ELSE 0L END - length(regexp_extract(`text_time`, '[.]([0-9]*+)', 1))
+          + length(regexp_replace(`text_time`, '[-.]|[eE].*', '')) - length(trim(TRAILING '0' FROM regexp_replace(`text_time`, '[-.]|[eE].*', ''))) END AS `power_time`,
+        CASE WHEN `text_quantity` RLIKE r'\A-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+\z' THEN trim(BOTH '0' FROM regexp_replace(`text_quantity`, '[-.]|[eE].*', '')) END AS `digits_quantity`,
+        CASE WHEN `text_quantity` RLIKE r'\A-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+\z' THEN CASE WHEN `text_quantity` RLIKE '[eE]' THEN CAST(try_cast(regexp_extract(`text_quantity`, '[eE](.*)', 1) AS INT) AS BIGINT) ELSE 0L END - length(regexp_extract(`text_quantity`, '[.]([0-9]*+)', 1))
+          + length(regexp_replace(`text_quantity`, '[-.]|[eE].*', '')) - length(trim(TRAILING '0' FROM regexp_replace(`text_quantity`, '[-.]|[eE].*', ''))) END AS `power_quantity`,
+        CASE WHEN `text_amount` RLIKE r'\A-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+\z' THEN trim(BOTH '0' FROM regexp_replace(`text_amount`, '[-.]|[eE].*', '')) END AS `digits_amount`,
+        CASE WHEN `text_amount` RLIKE r'\A-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+\z' THEN CASE WHEN `text_amount` RLIKE '[eE]' THEN CAST(try_cast(regexp_extract(`text_amount`, '[eE](.*)', 1) AS INT) AS BIGINT) ELSE 0L END - length(regexp_extract(`text_amount`, '[.]([0-9]*+)', 1))
+          + length(regexp_replace(`text_amount`, '[-.]|[eE].*', '')) - length(trim(TRAILING '0' FROM regexp_replace(`text_amount`, '[-.]|[eE].*', ''))) END AS `power_amount`
+      FROM (
+        SELECT
+          *,
+          CASE WHEN odd.`time` IS NOT NULL AND NOT is_variant_null(odd.`time`) THEN CAST(odd.`time` AS STRING) END AS `text_time`,
+          CASE WHEN odd.`quantity` IS NOT NULL AND NOT is_variant_null(odd.`quantity`) THEN CAST(odd.`quantity` AS STRING) END AS `text_quantity`,
+          CASE WHEN odd.`amount` IS NOT NULL AND NOT is_variant_null(odd.`amount`) THEN CAST(odd.`amount` AS STRING) END AS `text_amount`
+        FROM (
+          SELECT *,
+            CASE WHEN plain IS NULL THEN from_json(regexp_replace(regexp_replace(text, r'(?<!\\)("(?:time|quantity|amount)"[ \t\r\n]*+:[ \t\r\n]*+)(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+)(?=[ \t\r\n,}\]])', '$1"$2"'), r'(?<=[:,\[ \t\r\n])(?=[-+.eE0-9]{900})-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+(?=[ \t\r\n,}\]])', '0'),
+              '`id` VARIANT, `type` VARIANT, `category` VARIANT, `province` VARIANT, `user` VARIANT, `time` VARIANT, `quantity` VARIANT, `amount` VARIANT, `!` STRING', map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '!', 'allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false')) END AS odd,
+            CASE WHEN plain IS NULL THEN CASE WHEN text RLIKE r'(?s)\A[ \t\r\n]*+\{.*\}[ \t\r\n]*+\z' THEN
+              aggregate(regexp_extract_all(regexp_replace(text, r'(?s)"(?:[^"\\]++|\\.)*+"|[^{}\[\]"]++', ''), '.', 0),
+                named_struct('level', 0, 'most', 0, 'ends', 0),
+                (a, c) -> named_struct('level', a.level + CASE WHEN c IN ('{', '[') THEN 1 WHEN c IN ('}', ']') THEN -1 END,
+                  'most', greatest(a.most, a.level + IF(c IN ('{', '['), 1, 0)), 'ends', a.ends + IF(a.level = 1 AND c IN ('}', ']') OR a.level < 0, 1, 0)),
+                a -> IF(a.level = 0 AND a.ends = 1, a.most, NULL)) END END AS levels
+          FROM (
+            SELECT *,
+              CASE WHEN text RLIKE r'\A[ \t\r\n]*+\{[ \t\r\n]*+(?:"(?!(?:time|quantity|amount)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))*+"|null)|"time"[ \t\r\n]*+:[ \t\r\n]*+(?:[1-9][0-9]{11,14}+)|"quantity"[ \t\r\n]*+:[ \t\r\n]*+(?:(?:0|[1-9][0-9]{0,9}+)|null)|"amount"[ \t\r\n]*+:[ \t\r\n]*+(?:(?:0|[1-9][0-9]{0,12}+)(?:\.[0-9]{1,4}+)?+|null)|"(?!(?:time|quantity|amount|id|type|category|province|user)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:true|false|-?(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{1,18}+)?+))(?:[ \t\r\n]*+,[ \t\r\n]*+(?:"(?!(?:time|quantity|amount)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))*+"|null)|"time"[ \t\r\n]*+:[ \t\r\n]*+(?:[1-9][0-9]{11,14}+)|"quantity"[ \t\r\n]*+:[ \t\r\n]*+(?:(?:0|[1-9][0-9]{0,9}+)|null)|"amount"[ \t\r\n]*+:[ \t\r\n]*+(?:(?:0|[1-9][0-9]{0,12}+)(?:\.[0-9]{1,4}+)?+|null)|"(?!(?:time|quantity|amount|id|type|category|province|user)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:true|false|-?(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{1,18}+)?+)))*+[ \t\r\n]*+\}[ \t\r\n]*+\z'
+              THEN from_json(text, '`id` STRING, `type` STRING, `category` STRING, `province` STRING, `user` STRING, `time` BIGINT, `quantity` BIGINT, `amount` DECIMAL(17,4)', map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '!', 'allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false')) END AS plain
+            FROM (
+              SELECT *,
+                CASE WHEN octet_length(value) <= 65536 AND is_valid_utf8(value) THEN CAST(value AS STRING) END AS text
+              FROM records
+            )
+          )
+        )
+      )
+    )
+  )
+)
+WHERE bad IS NOT NULL
