@@ -31,6 +31,7 @@ var boundaries = map[string]boundary{
 	"source":      {wraps: []string{"encoding/csv", "golang.org/x/text"}, not: []string{"net"}, words: []string{"Result", "DecodeResult", "Standing", "Row", "Progress"}},
 	"kafka":       {wraps: []string{"github.com/twmb/franz-go", "github.com/klauspost/compress", "github.com/pierrec/lz4", "golang.org/x/sys"}, words: []string{"Event", "Job", "ParseJob", "Statistic", "Result", "DecodeResult"}},
 	"native":      {wraps: []string{"github.com/apache/datasketches-go", "github.com/zeebo/xxh3", "github.com/twmb/murmur3", "golang.org/x/sys"}, not: []string{"net"}},
+	"spark":       {wraps: []string{"google.golang.org/grpc", "google.golang.org/protobuf"}, words: []string{"Event"}},
 	"store":       {wraps: []string{"database/sql", "github.com/go-sql-driver/mysql", "modernc.org/sqlite"}, words: []string{"Event"}},
 	"wall":        {wraps: []string{"net/http", "github.com/VictoriaMetrics/metrics"}},
 	"cmd/liushui": {wraps: []string{"github.com/spf13", "golang.org/x/term", "golang.org/x/sync", "golang.org/x/sys"}, parts: []string{"source", "kafka", "native", "store", "wall", "reconcile"}},
@@ -248,7 +249,7 @@ func TestBoundariesAreSeen(t *testing.T) {
 		{"dev/common/a.go", source(""), "dev/common/a.go: a folder named common takes in everything"},
 		{"internal/a.go", source(""), "internal/a.go: the package internal has no row"},
 		{"store/util/a.go", source(""), "store/util/a.go: the package store/util has no row"},
-		{"spark/a.go", source(""), "spark/a.go: the package spark has no row in boundary_test.go"},
+		{"flink/a.go", source(""), "flink/a.go: the package flink has no row in boundary_test.go"},
 		{"testdata/a.go", source("", "github.com/nobody/nothing"), ""},
 		{"wall/ui/node_modules/x/a.go", source("", "os"), ""},
 	}
