@@ -22,8 +22,8 @@ golden: ## writes the golden files anew; look at the diff
 fuzz: ## every fuzz target for FUZZTIME (default 60s)
 	@go build -o bin/suite ./dev/suite && FUZZTIME=$${FUZZTIME:-60s} bin/suite fuzz
 
-soak: ## a thousand kills of every kind, programs frozen for a minute, 20,000 seeds of the simulation: an hour or more
-	LIUSHUI_KILLS=$${LIUSHUI_KILLS:-1000} LIUSHUI_SEEDS=$${LIUSHUI_SEEDS:-20000} LIUSHUI_FREEZE=$${LIUSHUI_FREEZE:-60s} go test ./cmd/liushui -run 'TestKilled|TestFrozen|TestSimulation' -v -timeout 12h
+soak: ## a thousand kills of every kind, programs frozen and databases gone for a minute, 20,000 seeds of the simulation: an hour or more
+	LIUSHUI_KILLS=$${LIUSHUI_KILLS:-1000} LIUSHUI_SEEDS=$${LIUSHUI_SEEDS:-20000} LIUSHUI_FREEZE=$${LIUSHUI_FREEZE:-60s} LIUSHUI_AWAY=$${LIUSHUI_AWAY:-60s} go test ./cmd/liushui -run 'TestKilled|TestFrozen|TestDatabaseFaults|TestSimulation' -v -timeout 12h
 
 bench: ## the published comparisons of bench/README.md; wants a quiet machine
 	go run ./bench

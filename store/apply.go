@@ -77,13 +77,13 @@ func (s *Store) apply(ctx context.Context, records []liushui.Record) error {
 		b.add(&records[i])
 	}
 	if jobs := newJobs(w.standing, b.standing); len(jobs) > 0 {
-		if err := s.createTables(ctx, jobs); err != nil {
+		if err := s.createTables(ctx, w.standing, jobs); err != nil {
 			return err
 		}
 	}
 	rows, err := s.commit(ctx, b, records[len(records)-1].Offset+1)
 	if err != nil {
-		return err
+		return s.orLost(ctx, w.standing, err)
 	}
 	s.count(b, rows)
 	return s.showViews(ctx)
@@ -120,7 +120,7 @@ func (s *Store) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.createTables(ctx, newJobs(&liushui.Standing{}, standing)); err != nil {
+	if err := s.createTables(ctx, standing, newJobs(&liushui.Standing{}, standing)); err != nil {
 		return err
 	}
 	w := &writer{position: p, standing: standing, generations: map[int64]generationRow{}, keep: newKeeper(s.keep, standing), statements: map[string]*sql.Stmt{}}

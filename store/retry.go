@@ -12,10 +12,14 @@ import (
 	"liushui"
 )
 
-// Waits between tries while the database is away.
+// Waits between tries while the database is away; how long one may take before
+// it is said that the database is slow; and how long it is before a database that
+// is away is spoken of again, where it is so for another reason.
 const (
-	firstWait = 100 * time.Millisecond
-	maxWait   = 5 * time.Second
+	firstWait  = 100 * time.Millisecond
+	maxWait    = 5 * time.Second
+	slowAfter  = 5 * time.Second
+	againAfter = 5 * time.Second
 )
 
 // Health is how the store does.
@@ -31,6 +35,8 @@ type Health struct {
 type health struct {
 	sync.Mutex
 	Health
+	said   string    // the last error that was logged
+	saidAt time.Time // and when
 }
 
 // Health is for other goroutines, too.
@@ -40,11 +46,11 @@ func (s *Store) Health() Health {
 	return s.health.Health
 }
 
-// retry tries until it works, fails for good, or ctx is done. It says once that
-// the database is away, and once that it is back.
+// retry tries until it works, fails for good, or ctx is done. It says that the
+// database is away or slow, and once that it is back.
 func (s *Store) retry(ctx context.Context, what string, try func() error) error {
 	for wait := firstWait; ; wait = min(2*wait, maxWait) {
-		err := try()
+		err := s.watched(what, try)
 		if err == nil {
 			s.back()
 			return nil
@@ -53,7 +59,7 @@ func (s *Store) retry(ctx context.Context, what string, try func() error) error 
 		if ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", what, ctx.Err())
 		}
-		if kind, _ := s.db.judge(err); kind != passing && !errors.Is(err, errMoved) {
+		if !s.passes(err) {
 			return s.explain(what, err)
 		}
 		s.away(err)
@@ -64,6 +70,28 @@ func (s *Store) retry(ctx context.Context, what string, try func() error) error 
 		case <-time.After(pause):
 		}
 	}
+}
+
+// passes reports whether trying again may help: what is lost may be given back.
+func (s *Store) passes(err error) bool {
+	kind, _ := s.db.judge(err)
+	var gone *lost
+	return kind == passing || errors.Is(err, errMoved) || errors.As(err, &gone)
+}
+
+// watched tries once. Of a try that takes long it says so while it lasts: a
+// database that takes connections and gives no answer is no error for a minute.
+func (s *Store) watched(what string, try func() error) error {
+	said := make(chan struct{})
+	slow := time.AfterFunc(slowAfter, func() {
+		defer close(said)
+		s.away(fmt.Errorf("%s has not ended after %s: the database gives no answer, is slow, or holds rows for somebody else", what, slowAfter))
+	})
+	err := try()
+	if !slow.Stop() {
+		<-said
+	}
+	return err
 }
 
 // explain adds what was being done, and how to mend it where that is known.
@@ -84,10 +112,16 @@ func (s *Store) away(err error) {
 	s.health.Lock()
 	defer s.health.Unlock()
 	s.health.Error = err.Error()
-	if !s.health.Away {
+	switch {
+	case !s.health.Away:
 		s.health.Away, s.health.Since = true, time.Now()
 		s.log.Warn("waiting for the database", "database", s.db.String(), "error", err)
+	case s.health.Error != s.health.said && time.Since(s.health.saidAt) >= againAfter:
+		s.log.Warn("still waiting for the database", "database", s.db.String(), "away", time.Since(s.health.Since).Round(time.Millisecond), "error", err)
+	default:
+		return
 	}
+	s.health.said, s.health.saidAt = s.health.Error, time.Now()
 }
 
 func (s *Store) back() {

@@ -89,9 +89,13 @@ func (s *Store) columns(ctx context.Context, db *sql.DB) (map[string][]string, e
 
 // createTables makes the tables that jobs need and lack, and the columns of
 // their measures. It is done before the job's record is kept, and harmless again.
-func (s *Store) createTables(ctx context.Context, jobs []*liushui.Job) error {
+// The tables of jobs that are kept must be whole.
+func (s *Store) createTables(ctx context.Context, kept *liushui.Standing, jobs []*liushui.Job) error {
 	held, err := s.columns(ctx, s.write)
 	if err != nil {
+		return err
+	}
+	if err := checkTables(s.db, kept, held); err != nil {
 		return err
 	}
 	for _, job := range jobs {
