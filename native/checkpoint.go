@@ -5,9 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc64"
 	"io"
 	"slices"
+
+	"github.com/zeebo/xxh3"
 
 	"liushui"
 )
@@ -32,20 +33,14 @@ type state struct {
 	ids          *idSet
 }
 
-const checkpointHead = "liushui checkpoint 1\n"
+const checkpointHead = "liushui checkpoint 2\n"
 
-var crcTable = crc64.MakeTable(crc64.ECMA)
-
-// encode writes the checkpoint: head, varints, cells, CRC-64 of all before it.
+// encode writes the checkpoint: head, varints, cells, XXH3 (64 bits) of all before it.
 func (s *state) encode(to io.Writer) error {
-	sum := crc64.New(crcTable)
+	sum := xxh3.New()
 	w := bufio.NewWriterSize(io.MultiWriter(to, sum), 64<<10)
-	w.Write(s.encodeHead([]byte(checkpointHead)))
-	var b []byte
-	for c := range s.table.all() {
-		b = s.table.encodeCell(b[:0], c)
-		w.Write(b) // an error stays until Flush
-	}
+	w.Write(s.encodeHead([]byte(checkpointHead))) // an error stays until Flush
+	s.table.encode(w)
 	if err := w.Flush(); err != nil {
 		return err
 	}
@@ -77,18 +72,54 @@ func (s *state) encodeHead(b []byte) []byte {
 			b = binary.AppendVarint(b, n)
 		}
 	}
-	return binary.AppendUvarint(b, uint64(s.table.open))
+	return b
 }
 
-func (t *table) encodeCell(b []byte, c *cell) []byte {
-	b = appendText(b, c.stat.Name)
-	b = appendText(b, t.plan.windows[c.stat.windows[c.window]].Name)
-	for _, text := range t.keyText(c, make([]string, 0, maxBy)) {
-		b = appendText(b, text)
+// encode writes what the numbers in cells mean, how many cells there are, and the cells.
+func (t *table) encode(w *bufio.Writer) {
+	b := binary.AppendUvarint(t.plan.encodeNames(nil), uint64(t.open))
+	var before times
+	for c := range t.all() {
+		b = t.encodeCell(b, c, &before)
+		w.Write(b)
+		b = b[:0]
 	}
-	for _, n := range []int64{c.start, c.end, c.version, c.late} {
-		b = binary.AppendVarint(b, n)
+	w.Write(b)
+}
+
+// encodeNames appends the names of statistics and measures: a job in which they
+// stand in another order is the same job.
+func (p *plan) encodeNames(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(len(p.stats)))
+	for _, stat := range p.stats {
+		b = appendText(b, stat.Name)
+		b = binary.AppendUvarint(b, uint64(len(stat.Measures)))
+		for _, m := range stat.Measures {
+			b = appendText(b, m.Name)
+		}
 	}
+	return b
+}
+
+// times are of the cell before: cells of a block mostly have the same, so each
+// difference takes a byte.
+type times struct{ start, end int64 }
+
+func (t *table) encodeCell(b []byte, c *cell, before *times) []byte {
+	b = binary.AppendUvarint(b, uint64(c.stat.number)) // in the list of the head
+	b = binary.AppendUvarint(b, uint64(c.window))      // in the statistic's, whose order the job fixes
+	for i, dim := range c.stat.by {
+		if dim == isType {
+			b = binary.AppendUvarint(b, uint64(c.key[i]))
+		} else {
+			b = appendText(b, t.dims[dim].values[c.key[i]])
+		}
+	}
+	b = binary.AppendVarint(b, c.start-before.start)
+	b = binary.AppendVarint(b, c.end-before.end)
+	*before = times{c.start, c.end}
+	b = binary.AppendVarint(b, c.version)
+	b = binary.AppendVarint(b, c.late)
 	for i, m := range c.stat.Measures {
 		switch m.Kind {
 		case liushui.Count:
@@ -110,7 +141,7 @@ func decodeState(b []byte, p *plan) (*state, error) {
 		return nil, errors.New("it is not a checkpoint of this version")
 	}
 	body := b[:len(b)-8]
-	if crc64.Checksum(body, crcTable) != binary.LittleEndian.Uint64(b[len(b)-8:]) {
+	if xxh3.Hash(body) != binary.LittleEndian.Uint64(b[len(b)-8:]) {
 		return nil, errors.New("wrong checksum")
 	}
 	r := &reader{b: body[len(checkpointHead):]}
@@ -143,60 +174,87 @@ func decodeState(b []byte, p *plan) (*state, error) {
 var errOtherJob = errors.New("it belongs to another job")
 
 func (t *table) decode(r *reader) error {
+	list, err := t.plan.decodeNames(r)
+	if err != nil {
+		return err
+	}
+	var before times
 	for range r.count() {
-		s := t.statistic(r.string())
-		name := r.string()
-		if s == nil {
+		number, window := r.uvarint(), r.uvarint()
+		if number >= uint64(len(list)) {
 			return errors.New("a cell of an unknown statistic")
 		}
-		window := slices.IndexFunc(s.windows, func(w int) bool { return t.plan.windows[w].Name == name })
-		if window < 0 {
+		of := list[number]
+		if window >= uint64(len(of.stat.windows)) {
 			return errors.New("a cell of an unknown window")
 		}
-		c, err := t.decodeKey(r, s, window)
+		c, err := t.decodeKey(r, of.stat, int(window), &before)
 		if err != nil {
 			return err
 		}
-		if err := t.decodeValues(c, r); err != nil {
+		if err := t.decodeValues(c, r, of.measures); err != nil {
 			return err
 		}
 	}
 	return r.err
 }
 
-func (t *table) statistic(name string) *statistic {
-	for _, s := range t.plan.stats {
-		if s.Name == name {
-			return s
-		}
-	}
-	return nil
+// written is a statistic as a checkpoint has it.
+type written struct {
+	stat     *statistic
+	measures []int // into stat.Measures, in the order of the checkpoint
 }
 
-func (t *table) decodeKey(r *reader, s *statistic, window int) (*cell, error) {
+func (p *plan) decodeNames(r *reader) ([]written, error) {
+	var list []written
+	for range r.count() {
+		w, name := written{}, r.string()
+		for _, s := range p.stats {
+			if s.Name == name {
+				w.stat = s
+			}
+		}
+		if w.stat == nil {
+			return nil, fmt.Errorf("cells of the unknown statistic %q", name)
+		}
+		for range r.count() {
+			name := r.string()
+			at := slices.IndexFunc(w.stat.Measures, func(m liushui.Measure) bool { return m.Name == name })
+			if at < 0 {
+				return nil, fmt.Errorf("cells with the unknown measure %q", name)
+			}
+			w.measures = append(w.measures, at)
+		}
+		list = append(list, w)
+	}
+	return list, r.err
+}
+
+func (t *table) decodeKey(r *reader, s *statistic, window int, before *times) (*cell, error) {
 	var key [maxBy]uint32
 	for i, dim := range s.by {
-		text := r.bytes()
 		if dim != isType {
-			key[i] = t.dims[dim].number(t.dims[dim].word(text))
+			key[i] = t.dims[dim].number(t.dims[dim].word(r.bytes()))
 			continue
 		}
-		kind := slices.Index(liushui.EventTypes, string(text))
-		if kind < 0 {
-			return nil, fmt.Errorf("a cell of the unknown type %q", text)
+		kind := r.uvarint()
+		if kind >= uint64(len(liushui.EventTypes)) {
+			return nil, fmt.Errorf("a cell of the unknown type %d", kind)
 		}
 		key[i] = uint32(kind)
 	}
-	sp := newSpan(r.varint(), r.varint(), t.plan.windows[s.windows[window]].Size)
+	before.start += r.varint()
+	before.end += r.varint()
+	sp := newSpan(before.start, before.end, t.plan.windows[s.windows[window]].Size)
 	c := t.reach(s, key, window, &sp)
 	c.version, c.late = r.varint(), r.varint()
 	return c, r.err
 }
 
-func (t *table) decodeValues(c *cell, r *reader) (err error) {
-	for i, m := range c.stat.Measures {
+func (t *table) decodeValues(c *cell, r *reader, measures []int) (err error) {
+	for _, i := range measures {
 		slot := c.stat.slots[i]
-		switch m.Kind {
+		switch c.stat.Measures[i].Kind {
 		case liushui.Count:
 			c.counts[slot] = r.varint()
 		case liushui.Distinct:

@@ -13,9 +13,9 @@ type columns struct {
 	times      []int64
 	amounts    []int64
 	quantities []int64
-	words      [][]word   // by plan.dims: of those grouped by
+	words      [][]word   // by plan.dims: where the event's type is grouped by it
 	numbers    [][]uint32 // what the dictionaries make of words
-	coupons    [][]uint32 // by plan.dims: of those counted distinct; 0 = absent
+	coupons    [][]uint32 // by plan.dims: where it is counted distinct; 0 = absent
 	holds      [][]bool   // by plan.conditions
 	byKind     [][]int32  // rows, by index into liushui.EventTypes
 }
@@ -24,11 +24,8 @@ func newColumns(p *plan) columns {
 	c := columns{times: make([]int64, foldRows), amounts: make([]int64, foldRows), quantities: make([]int64, foldRows),
 		words: make([][]word, len(p.dims)), numbers: make([][]uint32, len(p.dims)), coupons: make([][]uint32, len(p.dims)), holds: make([][]bool, len(p.conditions)),
 		byKind: make([][]int32, len(liushui.EventTypes))}
-	for _, dim := range p.grouped {
-		c.words[dim], c.numbers[dim] = make([]word, foldRows), make([]uint32, foldRows)
-	}
-	for _, dim := range p.distinct {
-		c.coupons[dim] = make([]uint32, foldRows)
+	for dim := range p.dims {
+		c.words[dim], c.numbers[dim], c.coupons[dim] = make([]word, foldRows), make([]uint32, foldRows), make([]uint32, foldRows)
 	}
 	for i := range c.holds {
 		c.holds[i] = make([]bool, foldRows)
@@ -45,10 +42,10 @@ func (c *columns) add(p *plan, dims []*dictionary, e *event) {
 	c.rows++
 	c.byKind[e.kind] = append(c.byKind[e.kind], int32(row))
 	c.times[row], c.amounts[row], c.quantities[row] = e.time, e.amount, e.quantity
-	for _, dim := range p.grouped {
+	for _, dim := range p.grouped[e.kind] {
 		c.words[dim][row] = dims[dim].word(e.dims[dim])
 	}
-	for _, dim := range p.distinct {
+	for _, dim := range p.distinct[e.kind] {
 		c.coupons[dim][row] = 0
 		if len(e.dims[dim]) > 0 {
 			c.coupons[dim][row] = couponOf(e.dims[dim])
@@ -61,10 +58,12 @@ func (c *columns) add(p *plan, dims []*dictionary, e *event) {
 
 // number numbers the gathered values.
 func (c *columns) number(p *plan, dims []*dictionary) {
-	for _, dim := range p.grouped {
-		d, numbers := dims[dim], c.numbers[dim][:c.rows]
-		for row, w := range c.words[dim][:c.rows] {
-			numbers[row] = d.number(w)
+	for kind, rows := range c.byKind {
+		for _, dim := range p.grouped[kind] {
+			d, words, numbers := dims[dim], c.words[dim], c.numbers[dim]
+			for _, row := range rows {
+				numbers[row] = d.number(words[row])
+			}
 		}
 	}
 }

@@ -15,7 +15,7 @@ const tick = 20 * time.Millisecond
 
 // checkpointRecords brings a checkpoint forward, so that a restart has a
 // bounded number of records to judge again.
-const checkpointRecords = 2_000_000
+const checkpointRecords = 3_000_000
 
 // loop judges, journals and sends until ctx is done or the targets are reached.
 func (e *Engine) loop(ctx context.Context) error {

@@ -20,8 +20,8 @@ type plan struct {
 	byType     [][]step // by index into liushui.EventTypes
 	quantity   bool     // some measure sums it
 	amount     bool
-	distinct   []int       // dims that some measure counts distinct values of
-	grouped    []int       // dims that some statistic is grouped by
+	distinct   [][]int     // by type: dims of which some measure counts distinct values
+	grouped    [][]int     // by type: dims by which some statistic is grouped
 	conditions []condition // all different ones, but those on the type
 }
 
@@ -80,13 +80,16 @@ func (c condition) holds(e *event) bool { return slices.Contains(c.values, strin
 
 // compile turns a job into a plan. It has no side effects.
 func compile(job *liushui.Job) *plan {
-	p := &plan{job: job, dims: job.Dimensions(), byType: make([][]step, len(liushui.EventTypes))}
+	types := len(liushui.EventTypes)
+	p := &plan{job: job, dims: job.Dimensions(), byType: make([][]step, types), distinct: make([][]int, types), grouped: make([][]int, types)}
 	for i, s := range job.Statistics {
 		p.addStatistic(i, s)
 	}
-	for _, list := range []*[]int{&p.distinct, &p.grouped} {
-		slices.Sort(*list)
-		*list = slices.Compact(*list)
+	for _, lists := range [][][]int{p.distinct, p.grouped} {
+		for t := range lists {
+			slices.Sort(lists[t])
+			lists[t] = slices.Compact(lists[t])
+		}
 	}
 	return p
 }
@@ -101,7 +104,6 @@ func (p *plan) addStatistic(number int, s *liushui.Statistic) {
 			c.typed = true
 			continue
 		}
-		p.grouped = append(p.grouped, dim)
 		c.many = c.many || c.single >= 0
 		c.single = dim
 	}
@@ -122,15 +124,26 @@ func (p *plan) addStatistic(number int, s *liushui.Statistic) {
 		case liushui.Distinct:
 			c.slots = append(c.slots, c.hashes)
 			c.hashes++
-			if m.Field != "type" {
-				p.distinct = append(p.distinct, p.dim(m.Field))
-			}
 		}
 	}
 	p.stats = append(p.stats, c)
 	for t, name := range liushui.EventTypes {
 		if st, ok := p.compileStep(c, name); ok {
-			p.byType[t] = append(p.byType[t], st)
+			p.addStep(t, st)
+		}
+	}
+}
+
+func (p *plan) addStep(kind int, st step) {
+	p.byType[kind] = append(p.byType[kind], st)
+	for _, dim := range st.stat.by {
+		if dim != isType {
+			p.grouped[kind] = append(p.grouped[kind], dim)
+		}
+	}
+	for _, m := range st.measures {
+		if m.kind == liushui.Distinct && m.dim != isType {
+			p.distinct[kind] = append(p.distinct[kind], m.dim)
 		}
 	}
 }

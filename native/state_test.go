@@ -1,8 +1,9 @@
 package native
 
 import (
+	"bufio"
 	"bytes"
-	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -146,6 +147,47 @@ func TestDamagedIDs(t *testing.T) {
 	}
 }
 
+// A job whose statistics and measures stand in another order is the same job, and
+// takes its checkpoint.
+func TestCheckpointOfAReorderedJob(t *testing.T) {
+	parse := func(statistics string) *liushui.Job {
+		job, err := liushui.ParseJob("j", "job: j\nzone: UTC\ncurrency: EUR\nlateness: 1s\ncorrections: 1m\nstatistics: {"+statistics+"}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return job
+	}
+	job := parse("a: {windows: [1m], measures: {n: count, pays: {compute: count, where: {type: pay}}}}, b: {windows: [1m, 1h], by: [province], measures: {paid: sum amount, users: distinct user}}")
+	reordered := parse("b: {windows: [1h, 1m], by: [province], measures: {users: distinct user, paid: sum amount}}, a: {windows: [1m], measures: {pays: {compute: count, where: {type: pay}}, n: count}}")
+	if job.Hash() != reordered.Hash() {
+		t.Fatal("the jobs are not the same")
+	}
+	dir, s := onDisk(t), newState(t)
+	s.jobHash, s.table = job.Hash(), newTable(compile(job))
+	fill(t, s, benchEvents(500))
+	keep(t, dir, s)
+	back, err := restore(dir, compile(reordered), func(path string, err error) { t.Fatalf("%s: %v", path, err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(values(t, results(s.table)), values(t, results(back.table))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// values are results by key and measure.
+func values(t *testing.T, results map[string]string) map[string]any {
+	all := map[string]any{}
+	for key, text := range results {
+		var r struct{ Values map[string]json.Number }
+		if err := json.Unmarshal([]byte(text), &r); err != nil {
+			t.Fatal(err)
+		}
+		all[key] = r.Values
+	}
+	return all
+}
+
 func TestCheckpointOfAnotherJob(t *testing.T) {
 	dir, s := onDisk(t), newState(t)
 	keep(t, dir, s)
@@ -209,11 +251,13 @@ func TestTornJournal(t *testing.T) {
 func FuzzDecodeState(f *testing.F) {
 	s := newState(f)
 	fill(f, s, benchEvents(20))
-	cells := binary.AppendUvarint(nil, uint64(s.table.open))
-	for c := range s.table.all() {
-		cells = s.table.encodeCell(cells, c)
+	var written bytes.Buffer
+	w := bufio.NewWriter(&written)
+	s.table.encode(w)
+	if err := w.Flush(); err != nil {
+		f.Fatal(err)
 	}
-	p := s.table.plan
+	cells, p := written.Bytes(), s.table.plan
 	if err := newTable(p).decode(&reader{b: cells}); err != nil {
 		f.Fatal(err)
 	}

@@ -46,7 +46,7 @@ type mutant struct {
 var mutants = []mutant{
 	{"the guard of versions is broken", "store/sqlite.go", `excluded."version") > (`, `excluded."version") <> (`},
 	{"an offset is skipped after a restart", "native/engine.go", "offsets[number] = p.offset\n", "offsets[number] = p.offset + 1\n"},
-	{"the checkpoint's checksum is not looked at", "native/checkpoint.go", "if crc64.Checksum(body, crcTable) !=", "if false && crc64.Checksum(body, crcTable) !="},
+	{"the checkpoint's checksum is not looked at", "native/checkpoint.go", "if xxh3.Hash(body) !=", "if false && xxh3.Hash(body) !="},
 	{"the journal is ignored", "native/checkpoint.go", "r.batches = append(r.batches, entries...)", "_ = entries"},
 	{"an id is forgotten too early", "native/ids.go", "if held.time() > tooLate {\n				return false", "if held.time() > tooLate+20_000 {\n				return false"},
 	{"a cent is rounded", "native/fold.go", "addWide(f.values[d.at+m.at:], f.columns.amounts[row])", "addWide(f.values[d.at+m.at:], f.columns.amounts[row]/100*100)"},
