@@ -40,7 +40,7 @@ var stages = []stage{
 	{"simulation", "2,000 seeds of faults, compared with the oracle", simulation},
 	{"mutants", "the simulation finds faults that are put into the program", killMutants},
 	{"fuzz", "every fuzz target for a while", fuzz},
-	{"generated", "the built page and the references come out as committed", generated},
+	{"generated", "the built page, the references and the protocol come out as committed", generated},
 	{"program", "one static program that starts", program},
 	{"clean", "in CI: nothing has left files behind", clean},
 }
