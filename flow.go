@@ -117,6 +117,9 @@ type Snapshot interface {
 	// Position is the id of the results topic and the offset of the next record
 	// that the store has not taken; the id is empty where it has taken none.
 	Position() (topicID string, offset int64)
+	// Retries is how often the store's newest run had tried a transaction again
+	// when it wrote last; 0 for a database of a version that did not count.
+	Retries(ctx context.Context) (int64, error)
 	// Standing is what job and progress records said up to Position.
 	Standing() *Standing
 	// Rows returns the shown rows of a query: of each window, those of the

@@ -293,6 +293,7 @@ type Progress struct {
 	Corrected    int64               `json:"corrected"`            // counted events that came after a window of theirs was final
 	TooLarge     int64               `json:"too_large"`            // open cells with a sum that does not fit
 	Checkpoint   *Checkpoint         `json:"checkpoint,omitempty"` // the newest of this run
+	Retries      int64               `json:"retries,omitempty"`    // of this run: what did not work with Kafka and was tried again
 	Stopped      bool                `json:"stopped,omitempty"`
 }
 
@@ -331,6 +332,7 @@ type Produce struct {
 	Due     int64            `json:"due,omitempty"`     // clock time of the next event, ms
 	Waiting string           `json:"waiting,omitempty"` // what holds it back
 	Sent    int64            `json:"sent"`
+	Retries int64            `json:"retries,omitempty"` // of this run: what did not work with Kafka and was tried again
 	TopicID string           `json:"topic_id"`
 	Ended   map[string]int64 `json:"ended,omitempty"` // when finished: the events' end offsets by partition
 }

@@ -38,6 +38,7 @@ type Client struct {
 	login   []kgo.Opt
 
 	presence *presence
+	retries  retries
 }
 
 // Connect looks for a broker for up to 5 s. It is one attempt: commands that
@@ -136,6 +137,7 @@ func (c *Client) open(more ...kgo.Opt) (*kgo.Client, error) {
 		kgo.MetadataMaxAge(10 * time.Second),
 		kgo.AlwaysRetryEOF(), // a broker that restarts may close a connection before its first answer
 		kgo.DisableClientMetrics(),
+		kgo.WithHooks(&c.retries),
 	}, c.login...)
 	return kgo.NewClient(append(options, more...)...)
 }

@@ -39,6 +39,7 @@ type Config struct {
 	CheckpointEvery time.Duration // 10 s
 	FromEarliest    bool          // forget what was kept and compute all anew from the log
 	ExitWhenDone    bool          // end at the end offsets found at the start
+	Retries         func() int64  // what did not work with Kafka and was tried again, for progress records; none
 	Log             *slog.Logger
 }
 

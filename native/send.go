@@ -151,6 +151,9 @@ func (e *Engine) progressAt(now time.Time) liushui.Progress {
 	p := liushui.Progress{Engine: engineName, Generation: e.generation, Time: now.UnixMilli(), Newest: shown(e.marks.newest),
 		Watermark: max(shown(e.settled), e.before.Watermark), CompleteFrom: e.shownFrom(), Judged: e.judged, TopicID: e.intake.reader.TopicID(),
 		Feed: e.feed, Account: e.account, Corrected: e.corrected, Checkpoint: e.kept, TooLarge: e.table.tooLarge}
+	if e.c.Retries != nil {
+		p.Retries = e.c.Retries()
+	}
 	if since := now.Sub(e.rateSince).Seconds(); since > 0 {
 		p.Rate = float64(e.account.Read-e.rateRead) / since
 	}

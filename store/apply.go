@@ -182,8 +182,8 @@ func (s *Store) commit(ctx context.Context, b *batch, next int64) (rows int64, e
 // two processes cannot both believe that they write the same records.
 func (s *Store) advance(ctx context.Context, tx *sql.Tx, from, to position) error {
 	q := s.db.quote
-	result, err := tx.ExecContext(ctx, "UPDATE "+q(tableStore)+" SET "+q("next")+" = ?, "+q("revision")+" = ? WHERE "+q("next")+" = ? AND "+q("topic_id")+" = ?",
-		to.next, to.revision, from.next, from.topicID)
+	result, err := tx.ExecContext(ctx, "UPDATE "+q(tableStore)+" SET "+q("next")+" = ?, "+q("revision")+" = ?, "+q("retries")+" = ? WHERE "+q("next")+" = ? AND "+q("topic_id")+" = ?",
+		to.next, to.revision, s.Health().Retries, from.next, from.topicID)
 	if err != nil {
 		return fmt.Errorf("move the position: %w", err)
 	}

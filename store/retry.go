@@ -27,6 +27,7 @@ type Health struct {
 	Away    bool      // the database does not take results now
 	Since   time.Time // since when it is away, or back
 	Error   string    // the last error, empty where there was none
+	Retries int64     // tries that failed and were made again, by this process
 	Rows    int64     // results written by this process
 	Unknown int64     // results left out: no job record was seen for them
 	Bad     int64     // records left out: they cannot be read
@@ -63,6 +64,7 @@ func (s *Store) retry(ctx context.Context, what string, try func() error) error 
 			return s.explain(what, err)
 		}
 		s.away(err)
+		s.countRetry()
 		pause := wait/2 + rand.N(wait/2)
 		select {
 		case <-ctx.Done():
@@ -122,6 +124,12 @@ func (s *Store) away(err error) {
 		return
 	}
 	s.health.said, s.health.saidAt = s.health.Error, time.Now()
+}
+
+func (s *Store) countRetry() {
+	s.health.Lock()
+	defer s.health.Unlock()
+	s.health.Retries++
 }
 
 func (s *Store) back() {

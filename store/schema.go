@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"liushui"
 )
@@ -25,7 +26,7 @@ func ownTables(d dialect) []string {
 	}
 	return []string{
 		create(tableStore, []string{"id"},
-			"id", number, "version", number, "topic_id", name, "next", number, "revision", number),
+			"id", number, "version", number, "topic_id", name, "next", number, "revision", number, "retries", number+" DEFAULT 0"),
 		create(tableRecords, []string{"generation", "record_key"},
 			"generation", number, "record_key", " "+d.keyType()+" NOT NULL", "offset", number, "value", " "+d.textType()+" NOT NULL"),
 		create(tableGenerations, []string{"generation"},
@@ -65,6 +66,14 @@ func (s *Store) createOwnTables(ctx context.Context) error {
 		if _, err := s.write.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("create the store's own tables: %w", err)
 		}
+	}
+	held, err := s.columns(ctx, s.write)
+	if err != nil || slices.Contains(held[tableStore], "retries") {
+		return err
+	}
+	add := "ALTER TABLE " + s.db.quote(tableStore) + " ADD COLUMN " + s.db.quote("retries") + " BIGINT NOT NULL DEFAULT 0" // made by a version that did not count
+	if _, err := s.write.ExecContext(ctx, add); err != nil {
+		return fmt.Errorf("bring the store's own tables to this version: %w", err)
 	}
 	return nil
 }

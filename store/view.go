@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"liushui"
@@ -34,6 +36,29 @@ func (s *Store) View(ctx context.Context, read func(liushui.Snapshot) error) err
 	}
 	defer v.tx.Rollback()
 	return read(v)
+}
+
+// Retries implements liushui.Snapshot.
+func (v *snapshot) Retries(ctx context.Context) (retries int64, err error) {
+	rows, err := v.tx.QueryContext(ctx, "SELECT * FROM "+v.db.quote(tableStore)) // an older version's has no such column
+	if err != nil {
+		return 0, fmt.Errorf("read the store's retries: %w", err)
+	}
+	defer rows.Close()
+	names, err := rows.Columns()
+	at := slices.Index(names, "retries")
+	if err != nil || at < 0 {
+		return 0, err
+	}
+	values := make([]any, len(names))
+	for i := range values {
+		values[i] = new(any)
+	}
+	values[at] = &retries
+	if rows.Next() {
+		err = rows.Scan(values...)
+	}
+	return retries, errors.Join(err, rows.Err())
 }
 
 func (s *Store) snapshot(ctx context.Context) (*snapshot, error) {

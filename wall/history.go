@@ -16,6 +16,8 @@ type storeState struct {
 	delay *int64 // ms; nil = unknown
 	last  int64  // its position when it answered last
 
+	retries int64 // of its transactions, as of then
+
 	corrections []correctionView // that it held then
 }
 
@@ -159,13 +161,16 @@ func (w *Wall) watchStore(ctx context.Context) {
 func (w *Wall) askStore(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	position := int64(-1)
+	position, retries := int64(-1), int64(0)
 	var corrections []correctionView
 	w.mu.Lock()
 	today, _, _ := w.board.todayDay()
 	w.mu.Unlock()
 	err := w.config.History.View(ctx, func(s liushui.Snapshot) (err error) {
 		_, position = s.Position()
+		if retries, err = s.Retries(ctx); err != nil {
+			return err
+		}
 		if corrections, err = recentCorrections(ctx, s, today); err != nil {
 			return err
 		}
@@ -174,7 +179,7 @@ func (w *Wall) askStore(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err == nil {
-		w.store.corrections = corrections
+		w.store.corrections, w.store.retries = corrections, retries
 	}
 	w.store.position(w.board, position, err)
 	return err

@@ -74,6 +74,8 @@ func (m *memorySnapshot) Position() (string, int64) {
 	return "results", m.position
 }
 
+func (m *memorySnapshot) Retries(context.Context) (int64, error) { return 3, nil }
+
 func (m *memorySnapshot) Standing() *liushui.Standing { return &m.standing }
 
 func (m *memorySnapshot) Rows(_ context.Context, q liushui.Query) ([]liushui.Row, error) {

@@ -202,7 +202,7 @@ func TestHealthAndReadiness(t *testing.T) {
 	}
 	_, text := get(t, s, "/metrics")
 	for _, line := range []string{`liushui_freshness{state="live"} 1`, `liushui_freshness{state="stalled"} 0`, `liushui_lag_records 0`,
-		`liushui_engine_records_total{engine="native",verdict="counted"} 10`, "liushui_wall_viewers 0", "process_resident_memory_bytes"} {
+		`liushui_engine_records_total{engine="native",verdict="counted"} 10`, `liushui_kafka_retries_total{part="native"} 0`, "liushui_wall_viewers 0", "process_resident_memory_bytes"} {
 		if !strings.Contains(text, line) {
 			t.Errorf("metrics lack %s", line)
 		}

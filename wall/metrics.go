@@ -53,10 +53,23 @@ func (w *Wall) writeLine(out io.Writer) {
 	}
 	if w.store.delay != nil {
 		metrics.WriteGaugeFloat64(out, "liushui_store_delay_seconds", float64(*w.store.delay)/1000)
+		metrics.WriteCounterUint64(out, "liushui_store_retries_total", uint64(w.store.retries))
+	}
+	if w.config.Retries != nil {
+		writeRetries(out, "serve", w.config.Retries())
+	}
+	if p := w.board.standing.Produce(); p != nil {
+		writeRetries(out, "produce", p.Retries)
 	}
 	for _, p := range w.board.standing.Engines(w.board.generation) {
 		writeEngine(out, p, now)
 	}
+}
+
+// writeRetries writes how often a part of the line found no broker or got no
+// answer, and tried again.
+func writeRetries(out io.Writer, part string, n int64) {
+	metrics.WriteCounterUint64(out, fmt.Sprintf("liushui_kafka_retries_total{part=%q}", part), uint64(n))
 }
 
 func writeEngine(out io.Writer, p *liushui.Progress, now int64) {
@@ -72,6 +85,7 @@ func writeEngine(out io.Writer, p *liushui.Progress, now int64) {
 	}
 	count("liushui_engine_corrected_records", p.Corrected)
 	count("liushui_engine_cells_too_large", p.TooLarge)
+	writeRetries(out, p.Engine, p.Retries)
 	if c := p.Checkpoint; c != nil {
 		seconds("liushui_engine_checkpoint_age_seconds", now-c.Time)
 		seconds("liushui_engine_checkpoint_took_seconds", c.Took)

@@ -24,6 +24,7 @@ type Config struct {
 	ExpectEvery time.Duration   // a live feed without an event for this long is an alarm; 0: never
 	Hosts       []string        // names besides localhost that a wall on a loopback address answers to, as behind a proxy
 	MaxViewers  int             // of the live stream at once; 0: 20,000
+	Retries     func() int64    // what did not work with Kafka and was tried again, for /metrics; nil: not told
 	Log         *slog.Logger    // nil: slog.Default()
 }
 

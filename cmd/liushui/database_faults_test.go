@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -163,6 +164,20 @@ func (l *databaseLine) health() (h wallHealth) {
 		l.t.Error(err)
 	}
 	return h
+}
+
+func (l *databaseLine) metrics() string {
+	l.t.Helper()
+	answer, err := http.Get("http://" + l.wall + "/metrics")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return string(text)
 }
 
 // read is how many records the engine has judged, as the wall says.
@@ -353,6 +368,9 @@ func (l *databaseLine) end() {
 		return r.code == exitFine && strings.Contains(r.out, ",final,") && !strings.Contains(r.out, ",provisional,")
 	})
 	l.caughtUp()
+	if text := l.metrics(); !regexp.MustCompile(`(?m)^liushui_store_retries_total [1-9]`).MatchString(text) {
+		l.t.Errorf("/metrics tells nothing of the store's retries:\n%s", text)
+	}
 	if err := l.store.Process.Signal(os.Interrupt); err != nil {
 		l.t.Fatal(err)
 	}

@@ -127,7 +127,7 @@ func (p *program) openEngine(ctx context.Context, client *kafka.Client, f *topic
 	if e.deadLetters, err = client.Writer(ctx, f.deadLetters()); err != nil {
 		return nil, err
 	}
-	c.Topic, c.Results, c.DeadLetters, c.Log = string(f.events), e.results, e.deadLetters, p.log
+	c.Topic, c.Results, c.DeadLetters, c.Log, c.Retries = string(f.events), e.results, e.deadLetters, p.log, client.Retries
 	c.Events = func(ctx context.Context, offsets map[int32]int64, topicID string) (liushui.Reader, error) {
 		return client.Reader(ctx, string(f.events), kafka.From{Offsets: offsets, TopicID: topicID})
 	}

@@ -61,6 +61,7 @@ order of their times, or a generated day. A replay that was stopped goes on wher
 				return err
 			}
 			defer pr.close()
+			pr.retries = client.Retries
 			return p.runLine(c.Context(), true, pr.station())
 		},
 	}
@@ -79,6 +80,7 @@ type producer struct {
 	topics  *topicFlags
 	events  liushui.Writer
 	results liushui.Writer
+	retries func() int64    // nil: the engine tells those of the same client
 	ends    map[int32]int64 // when finished: the end offsets of the events
 }
 
@@ -165,6 +167,9 @@ func (pr *producer) tellEverySecond(ctx context.Context) {
 }
 
 func (pr *producer) tell(ctx context.Context, status liushui.Produce) error {
+	if pr.retries != nil {
+		status.Retries = pr.retries()
+	}
 	value, err := json.Marshal(status)
 	if err != nil {
 		return err

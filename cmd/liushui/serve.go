@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -54,15 +55,22 @@ reach it through a name of its own. Behind a proxy under another name, allow tha
 				defer history.close()
 				config.History = history
 			}
-			var client *kafka.Client
+			var client atomic.Pointer[kafka.Client] // nil while Kafka is away
 			defer func() {
-				if client != nil {
-					client.Close()
+				if c := client.Load(); c != nil {
+					c.Close()
 				}
 			}()
-			s, err := p.openServer(&topics, config, string(listen), func(ctx context.Context) (_ *kafka.Client, err error) {
-				client, err = p.connect(ctx, &topics, "liushui-serve")
-				return client, err
+			config.Retries = func() int64 {
+				if c := client.Load(); c != nil {
+					return c.Retries()
+				}
+				return 0
+			}
+			s, err := p.openServer(&topics, config, string(listen), func(ctx context.Context) (*kafka.Client, error) {
+				c, err := p.connect(ctx, &topics, "liushui-serve")
+				client.Store(c)
+				return c, err
 			})
 			if err != nil {
 				return err
