@@ -255,7 +255,8 @@ func KindOf(key []byte) RecordKind {
 type JobRecord struct {
 	Job        string `json:"job"`
 	Hash       string `json:"hash"`
-	Generation int64  `json:"generation"` // ms at which a job of this hash first began
+	Generation int64  `json:"generation"`         // ms at which a job of this hash first began
+	Replaces   int64  `json:"replaces,omitempty"` // generation of the same job that another log gave: the events' topic was made again, or lost records
 	Engine     string `json:"engine"`
 	Time       int64  `json:"time"`
 	Text       string `json:"text"`

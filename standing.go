@@ -118,12 +118,14 @@ func (s *Standing) observeProgress(p *Progress) {
 	s.judgeCaughtUp()
 }
 
-// judgeCaughtUp marks generations whose watermark has reached that of the one before.
+// judgeCaughtUp marks generations whose watermark has reached that of the one
+// before. The log that came in another's place may end earlier: there, having
+// read it to its end is enough.
 func (s *Standing) judgeCaughtUp() {
 	before, first := int64(0), true
 	for _, number := range s.Generations() {
 		g := s.generations[number]
-		if !g.caughtUp && (first || len(g.progress) > 0 && g.watermark() >= before) {
+		if !g.caughtUp && (first || len(g.progress) > 0 && g.watermark() >= before || g.record.Replaces != 0 && g.readAll()) {
 			g.caughtUp = true
 		}
 		before, first = max(before, g.watermark()), false
@@ -136,6 +138,16 @@ func (g *generation) watermark() int64 {
 		w = max(w, p.Watermark)
 	}
 	return w
+}
+
+// readAll reports whether an engine has judged events, and all that there were.
+func (g *generation) readAll() bool {
+	for _, p := range g.progress {
+		if lag, known, _ := p.Lag(); known && lag == 0 && p.Newest > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (g *generation) covers(start int64) bool {

@@ -23,6 +23,7 @@ type plain struct {
 	line  *Line
 
 	generation  int64
+	replaces    int64 // of a log that is no more
 	offsets     map[int32]int64
 	newest      map[int32]int64 // accepted event time by partition
 	passed      map[int32]int64 // the same, or what the clock let the partition pass
@@ -124,6 +125,13 @@ func (p *plain) journalPath() string { return filepath.Join(p.line.Dir, "journal
 func (p *plain) begin(ctx context.Context) error {
 	results := p.line.Results.Records(0)
 	p.generation = GenerationOf(results, p.line.Job)
+	newest, err := newestProgress(results)
+	if err != nil {
+		return err
+	}
+	if newest != nil && newest.Generation == p.generation && newest.TopicID != p.line.Events.ID() {
+		p.replaces, p.generation = p.generation, 0
+	}
 	if p.generation == 0 {
 		p.generation = time.Now().UnixMilli()
 		for _, r := range results {
@@ -140,7 +148,7 @@ func (p *plain) begin(ctx context.Context) error {
 func (p *plain) sayJob(ctx context.Context) error {
 	job := p.line.Job
 	p.jobSaid = time.Now()
-	value, _ := json.Marshal(liushui.JobRecord{Job: job.Name, Hash: job.Hash(), Generation: p.generation, Engine: "plain", Time: time.Now().UnixMilli(), Text: job.Text})
+	value, _ := json.Marshal(liushui.JobRecord{Job: job.Name, Hash: job.Hash(), Generation: p.generation, Replaces: p.replaces, Engine: "plain", Time: time.Now().UnixMilli(), Text: job.Text})
 	return p.out.Write(ctx, []liushui.Record{{Key: []byte(liushui.KeyJob), Value: value}}, nil)
 }
 

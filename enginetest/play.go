@@ -176,6 +176,7 @@ func (p *player) trim(s step) error {
 // recreate makes the topic of events again, empty.
 func (p *player) recreate(step) error {
 	p.line.Events.Recreate(len(p.line.Events.Ends()))
+	p.sent = nil
 	return nil
 }
 

@@ -21,8 +21,8 @@ func cellOf(r *liushui.Result) string {
 	return fmt.Sprintf("%q %q %d %q", r.Statistic, r.Window, r.Start, r.Key)
 }
 
-// TableOf folds the records of a results topic: of the generation that the
-// first job record with this job's hash began, and of each cell the highest. It
+// TableOf folds the records of a results topic: of the job's generation, and of
+// each cell the highest. It
 // refuses results that break a rule of system.md section 6.
 func TableOf(records []liushui.Record, job *liushui.Job) (Table, error) {
 	generation, table := GenerationOf(records, job), Table{}
@@ -58,15 +58,16 @@ func TableOf(records []liushui.Record, job *liushui.Job) (Table, error) {
 	return table, nil
 }
 
-// GenerationOf is the generation of a job in a results topic, 0 where it has none.
-func GenerationOf(records []liushui.Record, job *liushui.Job) int64 {
+// GenerationOf is the generation of a job in a results topic, 0 where it has
+// none: the one that its first record began, or that took its place.
+func GenerationOf(records []liushui.Record, job *liushui.Job) (generation int64) {
 	for _, record := range records {
 		var j liushui.JobRecord
-		if string(record.Key) == `["job"]` && json.Unmarshal(record.Value, &j) == nil && j.Hash == job.Hash() {
-			return j.Generation
+		if string(record.Key) == `["job"]` && json.Unmarshal(record.Value, &j) == nil && j.Hash == job.Hash() && j.Replaces == generation && j.Generation > generation {
+			generation = j.Generation
 		}
 	}
-	return 0
+	return generation
 }
 
 // checkKey compares a record key with the cell that the value names.

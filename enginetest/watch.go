@@ -155,7 +155,7 @@ func (w *watch) seeJob(value []byte) error {
 		return fmt.Errorf("generation %d has the job %s and before %s", j.Generation, j.Hash, held.Hash())
 	}
 	for generation, other := range w.jobs {
-		if other.Hash() == j.Hash && generation != j.Generation {
+		if held == nil && other.Hash() == j.Hash && generation != j.Replaces {
 			return fmt.Errorf("job %s has generation %d and before %d", j.Hash, j.Generation, generation)
 		}
 		if held == nil && generation >= j.Generation {

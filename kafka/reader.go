@@ -162,8 +162,12 @@ func (r *reader) hasFailed() bool {
 }
 
 func gone(topic string, end liushui.PartitionEnd, at int64) error {
-	return fmt.Errorf("topic %s, partition %d, offset %d: the log holds %d to %d: %w",
-		topic, end.Partition, at, end.Start, end.End, liushui.ErrGone)
+	lost, from, to := "as by retention", at, end.Start
+	if at > end.End {
+		lost, from, to = "as after a power cut", end.End, at
+	}
+	return fmt.Errorf("topic %s, partition %d, offset %d: the log holds %d to %d, and %d records from offset %d on are lost, %s: %w",
+		topic, end.Partition, at, end.Start, end.End, to-from, from, lost, liushui.ErrGone)
 }
 
 func otherTopic(name, was, is string) error {

@@ -55,6 +55,7 @@ type Engine struct {
 	marks   *marks
 
 	generation   int64
+	replaces     int64            // the generation that another log gave, or 0
 	before       liushui.Progress // the last that was sent in this generation before this run
 	topicID      string
 	completeFrom int64   // none: all windows are complete
@@ -210,9 +211,20 @@ func (e *Engine) openEvents(ctx context.Context, kept *restored) (liushui.Reader
 	}
 	reader, err := e.c.Events(ctx, offsets, topicID)
 	if err != nil {
-		return nil, fmt.Errorf("open the events: %w", err)
+		return nil, fmt.Errorf("open the events: %w", withMend(err))
 	}
 	return reader, nil
+}
+
+// withMend says how to mend a log that is not the one that was judged.
+func withMend(err error) error {
+	switch {
+	case errors.Is(err, liushui.ErrOtherTopic):
+		return fmt.Errorf("%w; what was judged is not in the new one: `liushui process --from earliest` computes all that this one holds, and its figures take the place of the old ones", err)
+	case errors.Is(err, liushui.ErrGone):
+		return fmt.Errorf("%w; `liushui process --from earliest` computes all that the log still holds", err)
+	}
+	return err
 }
 
 // begin brings the engine to where it was, or to the log's start.
@@ -267,8 +279,11 @@ func (e *Engine) startFresh() {
 			e.unseen = append(e.unseen, end.Partition)
 		}
 	}
-	if !lost {
+	switch {
+	case !lost:
 		e.unseen = nil
+	case len(e.unseen) == 0: // nothing is left: the first that comes is the first readable one
+		e.unseen = e.marks.numbers()
 	}
 }
 
@@ -289,6 +304,9 @@ func (e *Engine) unknownStart() bool {
 		}
 		from = max(from, p.first)
 	}
+	if from == none {
+		return true
+	}
 	e.completeFrom, e.unseen = from+e.marks.corrections, nil
 	e.c.Log.Warn("the log has lost its start: earlier windows are incomplete and not sent",
 		"complete_from", time.UnixMilli(e.completeFrom).In(e.c.Job.Zone))
@@ -298,6 +316,9 @@ func (e *Engine) unknownStart() bool {
 // resume takes up a checkpoint and judges the batches of its journals again.
 func (e *Engine) resume(ctx context.Context, kept *restored) error {
 	e.adopt(kept)
+	if err := e.checkJournaled(kept.batches); err != nil {
+		return err
+	}
 	begun := time.Now()
 	for i, entry := range kept.batches {
 		if err := e.rejudge(ctx, entry); err != nil {
@@ -316,6 +337,20 @@ func (e *Engine) resume(ctx context.Context, kept *restored) error {
 	e.marks.sampleNow(time.Now()) // all up to the newest had been read by now
 	e.collect()
 	return err
+}
+
+// checkJournaled sees that the log holds what was judged since the checkpoint.
+// Records that come in the place of lost ones are others.
+func (e *Engine) checkJournaled(batches []journalEntry) error {
+	for _, entry := range batches {
+		for _, end := range e.ends {
+			if judged := entry.ends[end.Partition]; judged > end.End {
+				return withMend(fmt.Errorf("partition %d of topic %s ends at offset %d, but was judged up to %d: %d records are lost, as after a power cut: %w",
+					end.Partition, e.c.Topic, end.End, judged, judged-end.End, liushui.ErrGone))
+			}
+		}
+	}
+	return nil
 }
 
 // adopt takes a checkpoint's state.

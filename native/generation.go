@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"liushui"
@@ -16,7 +17,7 @@ const silence = 10 * time.Second
 // jobLog is what the results topic says of jobs.
 type jobLog struct {
 	newest   liushui.JobRecord // of the highest generation
-	first    liushui.JobRecord // first record of the newest generation's hash since another job's
+	first    liushui.JobRecord // first record of the newest generation's hash since another job's, or another log's
 	progress liushui.Progress  // newest of that generation, of any engine
 	own      liushui.Progress  // newest of that generation, of this engine
 	heard    time.Time         // when it came; zero: never
@@ -24,7 +25,7 @@ type jobLog struct {
 }
 
 // chooseGeneration reads the job records of the results topic. The newest job's
-// generation is ours where it is this very job; else a higher one begins, once
+// generation is ours where it is this very job, computed from this very log; else a higher one begins, once
 // the other job's engine has stopped or fallen silent. What was kept of another
 // generation is forgotten.
 func (e *Engine) chooseGeneration(ctx context.Context, kept **restored) error {
@@ -39,10 +40,17 @@ func (e *Engine) chooseGeneration(ctx context.Context, kept **restored) error {
 		return err
 	}
 	hash := e.c.Job.Hash()
-	if log.newest.Hash != hash {
-		if err := e.awaitOther(ctx, reader, &log); err != nil {
-			return err
+	replaces, err := e.replaced(ctx, &log, *kept)
+	if err != nil {
+		return err
+	}
+	if log.newest.Hash != hash || replaces != 0 {
+		if replaces == 0 {
+			if err := e.awaitOther(ctx, reader, &log); err != nil {
+				return err
+			}
 		}
+		e.replaces = replaces
 		e.generation = max(time.Now().UnixMilli(), log.newest.Generation+1)
 		if err := e.sendJob(ctx, time.Now()); err != nil {
 			return err
@@ -56,7 +64,7 @@ func (e *Engine) chooseGeneration(ctx context.Context, kept **restored) error {
 		}
 	}
 	if log.first.Hash == hash {
-		e.generation = log.first.Generation
+		e.generation, e.replaces = log.first.Generation, log.first.Replaces
 	}
 	if log.own.Generation == e.generation {
 		e.before = log.own
@@ -67,6 +75,60 @@ func (e *Engine) chooseGeneration(ctx context.Context, kept **restored) error {
 		return e.dir.forget()
 	}
 	return nil
+}
+
+// replaced is the newest generation if it is this job's, but was computed from
+// another log than the one that is there now: versions of both cannot be
+// compared. It is 0 where that is not so.
+func (e *Engine) replaced(ctx context.Context, log *jobLog, kept *restored) (int64, error) {
+	number := log.newest.Generation
+	if log.newest.Hash != e.c.Job.Hash() || log.heard.IsZero() || kept != nil && kept.generation == log.first.Generation {
+		return 0, nil
+	}
+	reader, err := e.c.Events(ctx, nil, "")
+	if err != nil {
+		return 0, fmt.Errorf("open the events: %w", err)
+	}
+	defer reader.Close()
+	if reader.TopicID() != log.progress.TopicID {
+		e.c.Log.Info("the figures that are there were computed from a topic that is no longer there; all is computed anew")
+		return number, nil
+	}
+	ends, err := knownEnds(ctx, reader)
+	if err != nil {
+		return 0, err
+	}
+	for _, part := range log.progress.Partitions {
+		for _, end := range ends {
+			if end.Partition == part.Partition && (part.Offset < end.Start || part.Offset > end.End) {
+				e.c.Log.Info("the log has lost records since the figures that are there were computed; all that it holds is computed anew",
+					"partition", end.Partition, "judged", part.Offset, "begins", end.Start, "ends", end.End)
+				return number, nil
+			}
+		}
+	}
+	return 0, nil
+}
+
+// knownEnds waits until a reader knows how far each partition reaches.
+func knownEnds(ctx context.Context, reader liushui.Reader) ([]liushui.PartitionEnd, error) {
+	for {
+		ends := reader.Ends()
+		if len(ends) > 0 && !slices.ContainsFunc(ends, func(end liushui.PartitionEnd) bool { return end.Asked.IsZero() }) {
+			return ends, nil
+		}
+		within, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+		fetches, err := reader.Poll(within)
+		cancel()
+		if err != nil && (within.Err() == nil || ctx.Err() != nil) {
+			return nil, fmt.Errorf("ask how far the events reach: %w", err)
+		}
+		for _, f := range fetches {
+			if f.Done != nil {
+				f.Done()
+			}
+		}
+	}
 }
 
 // awaitOther waits for the other job's engine.
@@ -132,7 +194,7 @@ func (l *jobLog) observe(r liushui.Record) error {
 		if err := json.Unmarshal(r.Value, &record); err != nil {
 			return fmt.Errorf("job record at offset %d: %w", r.Offset, err)
 		}
-		if record.Hash != l.first.Hash && record.Generation > l.newest.Generation {
+		if (record.Hash != l.first.Hash || record.Replaces != l.first.Replaces) && record.Generation > l.newest.Generation {
 			l.first, l.progress, l.own, l.heard = record, liushui.Progress{}, liushui.Progress{}, time.Time{}
 		}
 		if record.Generation > l.newest.Generation {

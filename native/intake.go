@@ -41,7 +41,7 @@ func startIntake(ctx context.Context, reader liushui.Reader) *intake {
 		for {
 			fetches, err := reader.Poll(ctx)
 			if err != nil {
-				in.failed <- err
+				in.failed <- withMend(err)
 				return
 			}
 			select {

@@ -118,7 +118,7 @@ func (e *Engine) sendParked(ctx context.Context) error {
 
 // sendJob sends the job record.
 func (e *Engine) sendJob(ctx context.Context, now time.Time) error {
-	r := liushui.JobRecord{Job: e.c.Job.Name, Hash: e.c.Job.Hash(), Generation: e.generation, Engine: engineName,
+	r := liushui.JobRecord{Job: e.c.Job.Name, Hash: e.c.Job.Hash(), Generation: e.generation, Replaces: e.replaces, Engine: engineName,
 		Time: now.UnixMilli(), Text: e.c.Job.Text}
 	return e.sendJSON(ctx, liushui.KeyJob, r)
 }
