@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -55,6 +56,7 @@ type Engine struct {
 	marks   *marks
 
 	generation   int64
+	forgotten    map[int32]int64  // with FromEarliest: where the state that was there had come to
 	replaces     int64            // the generation that another log gave, or 0
 	before       liushui.Progress // the last that was sent in this generation before this run
 	topicID      string
@@ -188,6 +190,7 @@ func stopped(ctx context.Context, err error) error {
 // load reads what the directory keeps, or nil where there is nothing to go on with.
 func (e *Engine) load() (*restored, error) {
 	if e.c.FromEarliest {
+		e.forgotten = e.dir.judged(e.plan)
 		return nil, e.dir.forget()
 	}
 	kept, err := restore(e.dir, e.plan, func(path string, err error) {
@@ -198,6 +201,19 @@ func (e *Engine) load() (*restored, error) {
 		return nil, e.dir.forget()
 	}
 	return kept, err
+}
+
+// judged is where the state in a directory has come to; nothing, where it cannot be read.
+func (d directory) judged(p *plan) map[int32]int64 {
+	kept, err := restore(d, p, func(string, error) {})
+	if err != nil || kept == nil {
+		return nil
+	}
+	offsets := offsetsOf(kept.partitions)
+	for _, entry := range kept.batches {
+		maps.Copy(offsets, entry.ends)
+	}
+	return offsets
 }
 
 func (e *Engine) openEvents(ctx context.Context, kept *restored) (liushui.Reader, error) {

@@ -82,7 +82,7 @@ func (e *Engine) chooseGeneration(ctx context.Context, kept **restored) error {
 // compared. It is 0 where that is not so.
 func (e *Engine) replaced(ctx context.Context, log *jobLog, kept *restored) (int64, error) {
 	number := log.newest.Generation
-	if log.newest.Hash != e.c.Job.Hash() || log.heard.IsZero() || kept != nil && kept.generation == log.first.Generation {
+	if log.newest.Hash != e.c.Job.Hash() || log.heard.IsZero() && len(e.forgotten) == 0 || kept != nil && kept.generation == log.first.Generation {
 		return 0, nil
 	}
 	reader, err := e.c.Events(ctx, nil, "")
@@ -90,7 +90,7 @@ func (e *Engine) replaced(ctx context.Context, log *jobLog, kept *restored) (int
 		return 0, fmt.Errorf("open the events: %w", err)
 	}
 	defer reader.Close()
-	if reader.TopicID() != log.progress.TopicID {
+	if !log.heard.IsZero() && reader.TopicID() != log.progress.TopicID {
 		e.c.Log.Info("the figures that are there were computed from a topic that is no longer there; all is computed anew")
 		return number, nil
 	}
@@ -98,7 +98,11 @@ func (e *Engine) replaced(ctx context.Context, log *jobLog, kept *restored) (int
 	if err != nil {
 		return 0, err
 	}
-	for _, part := range log.progress.Partitions {
+	judged := log.progress.Partitions
+	for number, offset := range e.forgotten { // results may have been lost with the events
+		judged = append(judged, liushui.PartitionProgress{Partition: number, Offset: offset})
+	}
+	for _, part := range judged {
 		for _, end := range ends {
 			if end.Partition == part.Partition && (part.Offset < end.Start || part.Offset > end.End) {
 				e.c.Log.Info("the log has lost records since the figures that are there were computed; all that it holds is computed anew",

@@ -13,7 +13,7 @@ import (
 // ErrOtherTopic: the rows come from another log; with Adopt all of them are
 // dropped, so that figures of two logs are never mixed. ErrGone: the log no
 // longer, or not yet, holds the next record; with Adopt the rows are kept and
-// taking goes on at the log's nearest record.
+// the log is taken from its start.
 func (s *Store) Begin(ctx context.Context, topicID string, start, end int64) error {
 	if s.write == nil {
 		return fmt.Errorf("begin on %s: it was opened to read only", s.db)
@@ -42,7 +42,7 @@ func (s *Store) begin(ctx context.Context, topicID string, start, end int64) err
 		}
 		next = start
 	case held.next < start || held.next > end:
-		next = min(max(held.next, start), end)
+		next = start // beyond the end, too: what came in the place of lost records is read, and absolute values do no harm twice
 		if !s.adopt {
 			return fmt.Errorf("%s stands at offset %d of the results, but the log has %d to %d: %w; `store --adopt` goes on at %d, and `liushui reconcile --repair` mends what is missing", s.db, held.next, start, end, liushui.ErrGone, next)
 		}
