@@ -14,6 +14,8 @@ import (
 // engineName stands in results, dead letters and progress records.
 const engineName = "spark"
 
+const maxAhead = 5 * time.Minute
+
 // options are what a plan needs besides its job.
 type options struct {
 	Generation int64         // of the results, ms
@@ -42,7 +44,7 @@ type plan struct {
 // wraps liushui.ErrMisuse.
 func compile(job *liushui.Job, o options) (*plan, error) {
 	if o.MaxAhead == 0 {
-		o.MaxAhead = 5 * time.Minute
+		o.MaxAhead = maxAhead
 	}
 	for _, s := range job.Statistics {
 		if err := check(s); err != nil {
