@@ -102,6 +102,7 @@ type databaseLine struct {
 	*line
 	server *dev.SQLServer
 	proxy  *proxy
+	away   time.Duration // least time of a fault that lasts
 	root   *sql.DB
 	dsn    string
 	store  *exec.Cmd
@@ -109,8 +110,8 @@ type databaseLine struct {
 	gone   chan error // has how the store ended
 }
 
-func newDatabaseLine(t *testing.T, server *dev.SQLServer) *databaseLine {
-	l := &databaseLine{line: newLine(t), server: server, proxy: newProxy(t, server.Addr)}
+func newDatabaseLine(t *testing.T, server *dev.SQLServer, away time.Duration) *databaseLine {
+	l := &databaseLine{line: newLine(t), server: server, proxy: newProxy(t, server.Addr), away: away}
 	if err := server.Run("CREATE DATABASE shop; CREATE USER shop@'127.0.0.1' IDENTIFIED BY 'secret'; GRANT ALL ON shop.* TO shop@'127.0.0.1'"); err != nil {
 		t.Fatal(err)
 	}
@@ -217,16 +218,16 @@ func (l *databaseLine) signal(name string) {
 	}
 }
 
-// fault brings a fault about, for a time at least and until all that it is to
+// fault brings a fault about, for the time of away at least and until all that it is to
 // come to was seen: the store names it and lives, the engine goes on, and so does
 // the wall, which says that the store is behind. Then it ends the fault.
-func (l *databaseLine) fault(name string, lasts time.Duration, begin, end func(), says ...string) {
+func (l *databaseLine) fault(name string, begin, end func(), says ...string) {
 	l.t.Helper()
 	mark, before, begun := len(l.said.String()), l.health(), time.Now()
 	begin()
 	l.says(mark, says...)
 	eventually(l.t, name+": the wall says that the store is behind", func() bool { return strings.Contains(l.board(), `"store":"behind"`) })
-	time.Sleep(time.Until(begun.Add(lasts)))
+	time.Sleep(time.Until(begun.Add(l.away)))
 	last := l.health()
 	eventually(l.t, name+": engine and wall go on", func() bool {
 		now := l.health()
@@ -324,7 +325,7 @@ func (l *databaseLine) killed() {
 // TestDatabaseFaults does to a real database what databases do, while events
 // flow: engine and wall go on, the store says what is wrong, goes on by itself
 // when it is over, and nothing is lost or counted twice. LIUSHUI_AWAY says for
-// how long a database is gone, 5s if it says nothing.
+// how long a fault lasts that does, 5s if it says nothing.
 func TestDatabaseFaults(t *testing.T) {
 	away := 5 * time.Second
 	if text := os.Getenv("LIUSHUI_AWAY"); text != "" {
@@ -333,29 +334,49 @@ func TestDatabaseFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, start := range map[string]func(testing.TB, ...string) *dev.SQLServer{"mariadb": dev.StartMariaDB, "mysql": dev.StartMySQL} {
-		t.Run(name, func(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		start  func(testing.TB, ...string) *dev.SQLServer
+		faults func(l *databaseLine)
+	}{
+		{"mariadb says no", dev.StartMariaDB, refusalsAndLoss},
+		{"mysql says no", dev.StartMySQL, refusals},
+		{"mariadb says nothing", dev.StartMariaDB, silences},
+	} {
+		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			l := newDatabaseLine(t, start(t))
+			l := newDatabaseLine(t, test.start(t), away)
 			eventually(t, "something is in the tables", func() bool { h := l.health(); return h.read() > 300 && h.Health.Store == "ok" })
-			l.deadlock()
-			l.killed()
-			l.fault("read-only", away, func() { l.do("SET GLOBAL read_only = 1") }, func() { l.do("SET GLOBAL read_only = 0") }, "read-only")
-			l.fault("a column missing", away, func() { l.do("ALTER TABLE `sales$` RENAME COLUMN `paid$` TO mistake") },
-				func() { l.do("ALTER TABLE `sales$` RENAME COLUMN mistake TO `paid$`") }, "sales$", "paid$")
-			if name == "mariadb" {
-				l.fault("gone", away, func() { l.server.Kill(); l.proxy.cut() }, func() {
-					l.proxy.listen()
-					if err := l.server.Start(); err != nil {
-						t.Fatal(err)
-					}
-				}, "connection refused")
-				l.fault("frozen", away, func() { l.signal("STOP") }, func() { l.signal("CONT") }, "has not ended after 5s")
-				l.fault("slow", away, func() { l.proxy.delay.Store(int64(2 * time.Second)) }, func() { l.proxy.delay.Store(0) }, "has not ended after 5s")
-			}
+			test.faults(l)
 			l.end()
 		})
 	}
+}
+
+// refusals are the faults that a server tells of.
+func refusals(l *databaseLine) {
+	l.deadlock()
+	l.killed()
+	l.fault("read-only", func() { l.do("SET GLOBAL read_only = 1") }, func() { l.do("SET GLOBAL read_only = 0") }, "read-only")
+}
+
+// refusalsAndLoss are those, and what somebody does to a table.
+func refusalsAndLoss(l *databaseLine) {
+	refusals(l)
+	l.fault("a column missing", func() { l.do("ALTER TABLE `sales$` RENAME COLUMN `paid$` TO mistake") },
+		func() { l.do("ALTER TABLE `sales$` RENAME COLUMN mistake TO `paid$`") }, "sales$", "paid$")
+}
+
+// silences are those of which there is nobody to tell.
+func silences(l *databaseLine) {
+	l.fault("gone", func() { l.server.Kill(); l.proxy.cut() }, func() {
+		l.proxy.listen()
+		if err := l.server.Start(); err != nil {
+			l.t.Fatal(err)
+		}
+	}, "connection refused")
+	l.fault("frozen", func() { l.signal("STOP") }, func() { l.signal("CONT") }, "has not ended after 5s")
+	l.fault("slow", func() { l.proxy.delay.Store(int64(2 * time.Second)) }, func() { l.proxy.delay.Store(0) }, "has not ended after 5s")
 }
 
 // end ends the input, and compares log, topic and tables.
