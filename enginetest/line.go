@@ -32,8 +32,11 @@ func (l *Line) OpenEvents(_ context.Context, offsets map[int32]int64, topicID st
 	return l.Events.Reader(offsets), nil
 }
 
-// OpenResults reads the results from their start.
-func (l *Line) OpenResults(context.Context) (liushui.Reader, error) {
+// OpenResults reads the results from their start; topicID as in OpenEvents.
+func (l *Line) OpenResults(_ context.Context, topicID string) (liushui.Reader, error) {
+	if topicID != "" && topicID != l.Results.ID() {
+		return nil, liushui.ErrOtherTopic
+	}
 	return l.Results.Reader(nil), nil
 }
 

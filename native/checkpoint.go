@@ -18,6 +18,7 @@ type state struct {
 	number       int64
 	jobHash      string
 	topicID      string // of the events
+	resultsID    string
 	generation   int64
 	completeFrom int64   // windows that begin earlier are not sent; none = not known yet
 	unseen       []int32 // partitions whose first event is still to come before completeFrom is known
@@ -51,6 +52,7 @@ func (s *state) encode(to io.Writer) error {
 func (s *state) encodeHead(b []byte) []byte {
 	b = appendText(b, s.jobHash)
 	b = appendText(b, s.topicID)
+	b = appendText(b, s.resultsID)
 	b = appendText(b, s.feed)
 	for _, n := range []int64{s.number, s.generation, s.completeFrom, s.watermark, s.account.Read, s.account.Counted,
 		s.account.Duplicate, s.account.Late, s.account.Bad, s.account.Ignored, s.corrected, s.judged, s.newest} {
@@ -145,7 +147,7 @@ func decodeState(b []byte, p *plan) (*state, error) {
 		return nil, errors.New("wrong checksum")
 	}
 	r := &reader{b: body[len(checkpointHead):]}
-	s := &state{jobHash: r.string(), topicID: r.string(), feed: r.string(), partitions: map[int32]partition{}}
+	s := &state{jobHash: r.string(), topicID: r.string(), resultsID: r.string(), feed: r.string(), partitions: map[int32]partition{}}
 	if s.jobHash != p.job.Hash() {
 		return s, errOtherJob
 	}

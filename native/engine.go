@@ -33,8 +33,8 @@ type Config struct {
 	Events      func(ctx context.Context, offsets map[int32]int64, topicID string) (liushui.Reader, error)
 	Results     liushui.Writer
 	DeadLetters liushui.Writer
-	// ResultsLog opens the results topic from its start, for job records.
-	ResultsLog      func(ctx context.Context) (liushui.Reader, error)
+	// ResultsLog opens the results topic from its start, for job records; topicID as in Events.
+	ResultsLog      func(ctx context.Context, topicID string) (liushui.Reader, error)
 	Every           time.Duration // least time between two results of a cell; 100 ms
 	MaxAhead        time.Duration // an event further ahead of its record's Kafka time is bad; 5 min
 	CheckpointEvery time.Duration // 10 s
@@ -59,9 +59,10 @@ type Engine struct {
 	forgotten    map[int32]int64  // with FromEarliest: where the state that was there had come to
 	replaces     int64            // the generation that another log gave, or 0
 	before       liushui.Progress // the last that was sent in this generation before this run
-	topicID      string
-	completeFrom int64   // none: all windows are complete
-	unseen       []int32 // partitions whose first event decides completeFrom
+	topicID      string           // of the events
+	resultsID    string           // of the results
+	completeFrom int64            // none: all windows are complete
+	unseen       []int32          // partitions whose first event decides completeFrom
 	account      liushui.Account
 	corrected    int64
 	judged       int64 // Kafka time of the newest judged record
@@ -116,6 +117,7 @@ func New(c Config) (*Engine, error) {
 	if c.CheckpointEvery == 0 {
 		c.CheckpointEvery = 10 * time.Second
 	}
+	c.Results = resultsWriter{c.Results}
 	e := &Engine{c: c, dir: directory{c.Disk, filepath.Join(c.Dir, engineName)}, plan: compile(c.Job)}
 	e.decoder = newDecoder(e.plan)
 	e.reset()

@@ -30,11 +30,16 @@ type jobLog struct {
 // generation is forgotten.
 func (e *Engine) chooseGeneration(ctx context.Context, kept **restored) error {
 	asked := time.Now()
-	reader, err := e.c.ResultsLog(ctx)
+	resultsID := ""
+	if *kept != nil {
+		resultsID = (*kept).resultsID
+	}
+	reader, err := e.c.ResultsLog(ctx, resultsID)
 	if err != nil {
-		return fmt.Errorf("open the results for their job records: %w", err)
+		return fmt.Errorf("open the results for their job records: %w", withResultsMend(err))
 	}
 	defer reader.Close()
+	e.resultsID = reader.TopicID()
 	var log jobLog
 	if err := log.readOn(ctx, reader, func() bool { return log.atEnd(reader, asked) }); err != nil {
 		return err

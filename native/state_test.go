@@ -38,7 +38,7 @@ func fill(tb testing.TB, s *state, values [][]byte) {
 func newState(tb testing.TB) *state {
 	job := shop(tb)
 	p := compile(job)
-	return &state{number: 1, jobHash: job.Hash(), topicID: "t", generation: 7, completeFrom: none, watermark: none, newest: 5,
+	return &state{number: 1, jobHash: job.Hash(), topicID: "t", resultsID: "r", generation: 7, completeFrom: none, watermark: none, newest: 5,
 		partitions: map[int32]partition{0: {offset: 3, newest: 4, passed: 5, first: none}}, table: newTable(p), ids: &idSet{}}
 }
 

@@ -28,7 +28,7 @@ func (l *line) refused(args []string, texts ...string) {
 // gives the figures of the new topic, not those of both.
 func TestEventsMadeAgain(t *testing.T) {
 	t.Parallel()
-	before, after := makePayments(t, 3000), makePayments(t, 1000)
+	before, after := makePayments(t, 8000), makePayments(t, 1000)
 	l := newLine(t)
 	l.open("broker", "process", "store")
 	feed := func(p *payments, speed ...string) []string {

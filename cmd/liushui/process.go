@@ -131,8 +131,8 @@ func (p *program) openEngine(ctx context.Context, client *kafka.Client, f *topic
 	c.Events = func(ctx context.Context, offsets map[int32]int64, topicID string) (liushui.Reader, error) {
 		return client.Reader(ctx, string(f.events), kafka.From{Offsets: offsets, TopicID: topicID})
 	}
-	c.ResultsLog = func(ctx context.Context) (liushui.Reader, error) {
-		return client.Reader(ctx, string(f.results), kafka.From{})
+	c.ResultsLog = func(ctx context.Context, topicID string) (liushui.Reader, error) {
+		return client.Reader(ctx, string(f.results), kafka.From{TopicID: topicID})
 	}
 	e.Engine, err = native.New(c)
 	return e, err

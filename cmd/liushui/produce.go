@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -154,8 +155,10 @@ func (pr *producer) tellEverySecond(ctx context.Context) {
 	defer shown.close()
 	for {
 		// A record that cannot be sent now is made good by the next one; a lasting
-		// fault stops the events' writer, too.
-		_ = pr.tell(ctx, pr.Status())
+		// fault stops the events' writer, too, but for a lost topic.
+		if err := pr.tell(ctx, pr.Status()); errors.Is(err, liushui.ErrOtherTopic) {
+			pr.tellAnew(ctx, err)
+		}
 		for range 5 {
 			shown.set(pr.Done())
 			if sleep(ctx, time.Second/5) != nil {
@@ -164,6 +167,22 @@ func (pr *producer) tellEverySecond(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// tellAnew goes on with a topic of results that was made again; where it is not
+// there yet, the next second looks again.
+func (pr *producer) tellAnew(ctx context.Context, lost error) {
+	topic := string(pr.topics.results)
+	if there, err := pr.client.HasTopic(ctx, topic); err != nil || !there {
+		return
+	}
+	w, err := pr.client.Writer(ctx, topic)
+	if err != nil {
+		return
+	}
+	pr.results.Close()
+	pr.results = w
+	pr.log.Warn("the topic of results was lost; events are still sent, and how far is said in the new one", "error", lost)
 }
 
 func (pr *producer) tell(ctx context.Context, status liushui.Produce) error {
@@ -190,15 +209,32 @@ func (pr *producer) tellEnd(ctx context.Context) error {
 		status.Ended[strconv.Itoa(int(end.Partition))] = end.End
 		offsets[end.Partition] = end.End
 	}
-	if err := pr.tell(ctx, status); err != nil {
-		return fmt.Errorf("say that the input has ended: %w", err)
-	}
-	if err := pr.results.Flush(ctx); err != nil {
+	if err := pr.tellForGood(ctx, status); err != nil {
 		return fmt.Errorf("say that the input has ended: %w", err)
 	}
 	pr.ends = offsets
 	pr.log.Info("all is sent", "events", status.Sent)
 	return nil
+}
+
+// tellForGood waits until it is said, if need be in a topic of results that was
+// made again.
+func (pr *producer) tellForGood(ctx context.Context, status liushui.Produce) error {
+	err := pr.tell(ctx, status)
+	if err == nil {
+		err = pr.results.Flush(ctx)
+	}
+	if !errors.Is(err, liushui.ErrOtherTopic) {
+		return err
+	}
+	if _, err := pr.client.EnsureTopic(ctx, kafka.Topic{Name: string(pr.topics.results), Results: true}); err != nil {
+		return err
+	}
+	pr.tellAnew(ctx, err)
+	if err := pr.tell(ctx, status); err != nil {
+		return err
+	}
+	return pr.results.Flush(ctx)
 }
 
 // jobTail is how many of the newest results are searched for the job record,

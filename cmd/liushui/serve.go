@@ -147,9 +147,6 @@ func (s *server) followResults(ctx context.Context, client *kafka.Client, loaded
 	if err := s.awaitTopic(ctx, client, "--results", topic, "process"); err != nil {
 		return err
 	}
-	if _, err := client.EnsureTopic(ctx, kafka.Topic{Name: topic, Results: true}); err != nil {
-		return err
-	}
 	var from kafka.From
 	select {
 	case from = <-loaded:
@@ -157,20 +154,49 @@ func (s *server) followResults(ctx context.Context, client *kafka.Client, loaded
 		return ctx.Err()
 	}
 	for {
-		err := s.follow(ctx, client, topic, from)
-		if !errors.Is(err, liushui.ErrGone) {
+		if _, err := client.EnsureTopic(ctx, kafka.Topic{Name: topic, Results: true}); err != nil {
 			return err
 		}
-		again, stale := s.load(ctx) // the store may have come further meanwhile
-		if stale != nil {
-			return stale
+		err := s.follow(ctx, client, topic, from)
+		switch {
+		case errors.Is(err, liushui.ErrOtherTopic):
+			from, err = s.loadAnew(ctx, client, err)
+		case errors.Is(err, liushui.ErrGone):
+			from, err = s.loadFurther(ctx, from, err)
 		}
-		if again.Offsets[0] == from.Offsets[0] {
-			s.log.Warn("results after the store's place are no longer in the topic: what they said is missing until it is computed again", "error", err)
-			again = kafka.From{}
+		if err != nil {
+			return err
 		}
-		from = again
 	}
+}
+
+// loadFurther loads once more: the store may have come further meanwhile.
+func (s *server) loadFurther(ctx context.Context, from kafka.From, gone error) (kafka.From, error) {
+	again, err := s.load(ctx)
+	if err == nil && again.Offsets[0] == from.Offsets[0] {
+		s.log.Warn("results after the store's place are no longer in the topic: what they said is missing until it is computed again", "error", gone)
+		again = kafka.From{}
+	}
+	return again, err
+}
+
+// loadAnew goes on with a topic of results that was made again. Until the store
+// goes on with it, too, the history is what the one before said.
+func (s *server) loadAnew(ctx context.Context, client *kafka.Client, other error) (kafka.From, error) {
+	s.log.Warn("the results were lost; `liushui process --from earliest` computes them anew, and `liushui store --adopt` keeps them; the wall goes on with the new topic", "error", other)
+	topic := string(s.topics.results)
+	if err := s.awaitTopic(ctx, client, "--results", topic, "process"); err != nil {
+		return kafka.From{}, err
+	}
+	again, err := s.load(ctx)
+	if err != nil {
+		return kafka.From{}, err
+	}
+	now, err := client.TopicID(ctx, topic)
+	if err == nil && again.TopicID != now {
+		again = kafka.From{}
+	}
+	return again, err
 }
 
 func (s *server) follow(ctx context.Context, client *kafka.Client, topic string, from kafka.From) error {
@@ -221,10 +247,10 @@ const (
 // sampleEvents shows the wall the tail of the events.
 func (s *server) sampleEvents(ctx context.Context, client *kafka.Client) error {
 	topic := string(s.topics.events)
-	if err := s.awaitTopic(ctx, client, "--topic", topic, "produce"); err != nil {
-		return err
-	}
 	for {
+		if err := s.awaitTopic(ctx, client, "--topic", topic, "produce"); err != nil {
+			return err
+		}
 		err := s.sample(ctx, client, topic)
 		if err != nil && !errors.Is(err, liushui.ErrGone) && !errors.Is(err, liushui.ErrOtherTopic) {
 			return err

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -121,7 +123,7 @@ func (k *keeper) run(ctx context.Context) error {
 	for {
 		fetches, err := k.reader.Poll(ctx)
 		if err != nil {
-			return err
+			return withAdoption(err)
 		}
 		for _, f := range fetches {
 			if err := k.store.Apply(ctx, f.Records); err != nil {
@@ -134,6 +136,17 @@ func (k *keeper) run(ctx context.Context) error {
 			committed = time.Now()
 		}
 	}
+}
+
+// withAdoption says how to go on with results that are not those that were read.
+func withAdoption(err error) error {
+	switch {
+	case errors.Is(err, liushui.ErrOtherTopic):
+		return fmt.Errorf("%w; the tables hold what the one before said: `liushui store --adopt` drops that and keeps what the new one says", err)
+	case errors.Is(err, liushui.ErrGone):
+		return fmt.Errorf("%w; `liushui store --adopt` goes on where the log begins, and `liushui reconcile --repair` mends what is missing", err)
+	}
+	return err
 }
 
 func (k *keeper) count(records []liushui.Record) {
