@@ -17,7 +17,8 @@ const (
 	kafka39 = "kafka-3.9.2"
 	mysql80 = "mysql-8.0.12"
 	spark42 = "spark-4.2.0"
-	spark41 = "spark-4.1.1"
+	spark41 = "spark-4.1.3"
+	spark40 = "spark-4.0.1-protocol"
 )
 
 //go:embed pom.xml
@@ -40,7 +41,7 @@ func requires(t testing.TB, err error) {
 
 // Fetch fetches what Kafka, MySQL and Spark are made of, where it is not here yet.
 func Fetch() error {
-	for _, profile := range []string{kafka43, kafka39, mysql80, spark42} {
+	for _, profile := range []string{kafka43, kafka39, mysql80, spark42, spark41, spark40} {
 		if _, err := artifacts(profile); err != nil {
 			return err
 		}

@@ -18,7 +18,8 @@ import (
 // Releases of Apache Spark.
 const (
 	Spark42 = spark42
-	Spark41 = spark41
+	Spark41 = spark41 // without its Kafka connector
+	Spark40 = spark40 // no server: for SparkProtocol
 )
 
 // SparkConfig says which Spark to start. Its zero value is one process of the

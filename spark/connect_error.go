@@ -45,8 +45,12 @@ func lost(err error) bool {
 }
 
 // unknown says whether the session has no such query, or no longer: Spark forgets
-// an ended one after an hour.
-func unknown(err error) bool { return hasClass(err, "CONNECT_INVALID_PLAN.STREAMING_QUERY_NOT_FOUND") }
+// an ended one after an hour. 4.1 has no class for it.
+func unknown(err error) bool {
+	var e *sparkError
+	return hasClass(err, "CONNECT_INVALID_PLAN.STREAMING_QUERY_NOT_FOUND") ||
+		hasClass(err, "INTERNAL_ERROR") && errors.As(err, &e) && strings.Contains(e.Message, "Streaming query ") && strings.Contains(e.Message, " is not found")
+}
 
 // explain makes of a call's error what it means; it asks the server for the whole
 // of a message that was cut.

@@ -53,11 +53,16 @@ func into(t *testing.T, name string, input *pb.Relation) *pb.WriteStreamOperatio
 // A query is started, watched, adopted by another client as after a restart of
 // ours, and stopped.
 func TestAQueryOnARealSpark(t *testing.T) {
+	for release, want := range map[string]string{dev.Spark42: "4.2.0", dev.Spark41: "4.1.3"} {
+		t.Run(want, func(t *testing.T) { aQuery(t, dev.Spark(t, release).Addr, want) })
+	}
+}
+
+func aQuery(t *testing.T, address, release string) {
 	ctx := t.Context()
-	address := dev.Spark(t, dev.Spark42).Addr
 	s := connected(t, server{Address: address})
 	v, err := s.version(ctx)
-	if err != nil || v.String() != "4.2.0" {
+	if err != nil || v.String() != release {
 		t.Fatalf("version %s, %v", v, err)
 	}
 	if s.identity().Server == "" {
