@@ -161,10 +161,12 @@ func TestUsersThatAreNotTaken(t *testing.T) {
 	if _, err := users.AlterUserSCRAMs(t.Context(), nil, []kadm.UpsertSCRAM{{User: "shop", Mechanism: kadm.ScramSha512, Iterations: 4096, Password: "hush"}}); err != nil {
 		t.Fatal(err)
 	}
-	c, err := connect("scram-sha-512")
-	if err != nil {
-		t.Fatal(err)
-	}
+	var c *kafka.Client
+	eventually(t, "the broker has heard of its user", func() bool { // the controller knew first
+		var err error
+		c, err = connect("scram-sha-512")
+		return err == nil
+	})
 	defer c.Close()
 	ensure(t, c, kafka.Topic{Name: "category", Partitions: 1})
 	w, r := openWriter(t, c, "category"), openReader(t, c, "category", kafka.From{})
