@@ -65,6 +65,15 @@ func (c *child) stop() error {
 	return nil
 }
 
+// kill ends the program as a crash does.
+func (c *child) kill() error {
+	if err := c.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	_ = c.cmd.Wait() // which says that it was killed
+	return nil
+}
+
 // resident is what the program holds in memory now, MB.
 func (c *child) resident() (float64, error) {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(c.cmd.Process.Pid) + "/status")

@@ -36,6 +36,7 @@ var comparisons = []comparison{
 	{"line", line},
 	{"idle", idle},
 	{"start", start},
+	{"restart", restart},
 }
 
 // setup is what every comparison needs.
