@@ -73,6 +73,10 @@ func settings() map[string]string {
 		"spark.sql.parser.escapedStringLiterals":   "false",
 		"spark.sql.parser.doubleQuotedIdentifiers": "false",
 		"spark.sql.variant.allowDuplicateKeys":     "true", // of equal names the last counts
+		// An event is then late by the watermark at its batch's start, as in the native engine; else by that of the batch before.
+		"spark.sql.streaming.statefulOperator.allowMultiple": "false",
+		// Java does not compile a longer method, and interprets it: explode's would be, at twice the cost of an event.
+		"spark.sql.codegen.hugeMethodLimit": "8000",
 		// Below this many cells in a task, memory gathers them; above it they are sorted, which costs more than the gathering.
 		"spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "1000000",
 	}

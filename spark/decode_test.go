@@ -226,7 +226,7 @@ statistics: {events: {windows: [1s], measures: {events: {compute: count, where: 
 	}
 }
 
-// TestWhatSparkParksThoughItIsSound keeps the list of decision 0019 right: these
+// TestWhatSparkParksThoughItIsSound keeps the list of decision 0022 right: these
 // records are good by the rule, and bad to Spark.
 func TestWhatSparkParksThoughItIsSound(t *testing.T) {
 	job, l := parse(t, decodeJob), newLive(t, dev.Spark42, nil)

@@ -137,8 +137,8 @@ func (l *live) write(dir string, records []liushui.Record) {
 		b.Write(append(line, '\n'))
 	}
 	l.n++
-	aside := filepath.Join(l.dir, fmt.Sprint("aside", l.n))
-	if err := errors.Join(os.WriteFile(aside, []byte(b.String()), 0o644), os.MkdirAll(dir, 0o755), os.Rename(aside, filepath.Join(dir, fmt.Sprintf("%06d.json", l.n)))); err != nil {
+	aside, written := filepath.Join(l.dir, fmt.Sprint("aside", l.n)), time.Now().Add(time.Duration(l.n)*time.Second) // Spark reads files by their age
+	if err := errors.Join(os.WriteFile(aside, []byte(b.String()), 0o644), os.Chtimes(aside, written, written), os.MkdirAll(dir, 0o755), os.Rename(aside, filepath.Join(dir, fmt.Sprintf("%06d.json", l.n)))); err != nil {
 		l.t.Fatal(err)
 	}
 }

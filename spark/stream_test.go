@@ -23,25 +23,30 @@ const generation = 1580486399000
 // outcome to the oracle's: every cell, and every dead letter.
 func play(t *testing.T, job *liushui.Job, records []liushui.Record, batch int) sparkProgress {
 	t.Helper()
-	l := newLive(t, dev.Spark42, nil)
+	return playBatches(t, job, slices.Collect(slices.Chunk(records, batch)), enginetest.Options{})
+}
+
+func playBatches(t *testing.T, job *liushui.Job, batches [][]liushui.Record, o enginetest.Options) sparkProgress {
+	t.Helper()
+	l, records := newLive(t, dev.Spark42, nil), slices.Concat(batches...)
 	p, err := compile(job, options{Generation: generation})
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "records")
-	for part := range slices.Chunk(records, batch) {
-		l.write(dir, part)
+	for _, batch := range batches {
+		l.write(dir, batch)
 	}
 	last := l.inMemory("results", "update", p.resultRows(l.records(dir, true)))
 	l.inMemory("letters", "append", p.letterRows(l.records(dir, true)))
-	checkResults(t, job, records, rows[row](l, "SELECT CAST(key AS STRING) AS key, value FROM results"))
+	checkResults(t, job, records, o, rows[row](l, "SELECT CAST(key AS STRING) AS key, value FROM results"))
 	checkLetters(t, job, records, rows[letter](l, "SELECT key, base64(value) AS value, transform(headers, h -> struct(h.key AS key, CAST(h.value AS STRING) AS value)) AS headers FROM letters"))
 	return last
 }
 
 type row struct{ Key, Value string }
 
-func checkResults(t *testing.T, job *liushui.Job, records []liushui.Record, all []row) {
+func checkResults(t *testing.T, job *liushui.Job, records []liushui.Record, o enginetest.Options, all []row) {
 	t.Helper()
 	begun, err := json.Marshal(liushui.JobRecord{Job: job.Name, Hash: job.Hash(), Generation: generation})
 	if err != nil {
@@ -56,7 +61,7 @@ func checkResults(t *testing.T, job *liushui.Job, records []liushui.Record, all 
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, account := enginetest.Batch(job, records, enginetest.Options{})
+	want, account := enginetest.Batch(job, records, o)
 	differences := enginetest.Diff(want, got)
 	t.Logf("%d cells of %+v, written %d times", len(want), account, len(all))
 	if len(differences) > 0 {

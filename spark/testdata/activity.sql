@@ -1,9 +1,11 @@
 SET spark.sql.ansi.enabled=true;
 SET spark.sql.caseSensitive=true;
+SET spark.sql.codegen.hugeMethodLimit=8000;
 SET spark.sql.objectHashAggregate.sortBased.fallbackThreshold=1000000;
 SET spark.sql.parser.doubleQuotedIdentifiers=false;
 SET spark.sql.parser.escapedStringLiterals=false;
 SET spark.sql.session.timeZone=UTC;
+SET spark.sql.streaming.statefulOperator.allowMultiple=false;
 SET spark.sql.variable.substitute=false;
 SET spark.sql.variant.allowDuplicateKeys=true;
 
