@@ -73,6 +73,8 @@ func (s *session) explain(ctx context.Context, err error) error {
 			word = "wants a token"
 		}
 		return fmt.Errorf("the Spark at %s %s: %w: %w", s.conn.address, word, e, liushui.ErrMisuse)
+	case e.code == codes.Unavailable && distrust(err):
+		return fmt.Errorf("no way to Spark at %s: %s: %w", s.conn.address, reason(err), liushui.ErrMisuse)
 	case e.code == codes.Unimplemented:
 		return fmt.Errorf("what answers at %s is no Spark Connect server: %w: %w", s.conn.address, e, liushui.ErrMisuse)
 	}

@@ -102,10 +102,6 @@ func tlsServer(t *testing.T, pair dev.KeyPair) (addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := grpc.NewServer(grpc.Creds(credentials.NewServerTLSFromCert(&certificate)))
 	pb.RegisterSparkConnectServiceServer(s, &fakeSpark{version: func(ctx context.Context) (string, error) {
 		sent, _ := metadata.FromIncomingContext(ctx)
@@ -114,6 +110,16 @@ func tlsServer(t *testing.T, pair dev.KeyPair) (addr string) {
 		}
 		return "4.2.0", nil
 	}})
+	return listening(t, s)
+}
+
+// listening serves on loopback until the test ends.
+func listening(t *testing.T, s *grpc.Server) (addr string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
 	served := make(chan struct{})
 	go func() { defer close(served); s.Serve(listener) }()
 	t.Cleanup(func() { s.Stop(); <-served })
@@ -126,23 +132,29 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	good, expired, other := tlsServer(t, c.Server), tlsServer(t, c.Expired), tlsServer(t, c.OtherName)
+	plain := listening(t, grpc.NewServer())
 	for name, test := range map[string]struct {
 		server server
-		fault  string
+		fault  string // "" = none
+		away   bool   // one that may pass
 	}{
-		"trusted":             {server{Address: "sc://" + good + "/;x-tenant=a", Token: "secret", CAFile: c.CA}, ""},
-		"trusted, in the URL": {server{Address: "sc://" + good + "/;use_ssl=true;x-tenant=a;token=secret", CAFile: c.CA}, ""},
-		"a wrong token":       {server{Address: "sc://" + good + "/;x-tenant=a", Token: "wrong-secret", CAFile: c.CA}, "refuses the token: Invalid token"},
-		"no token":            {server{Address: "sc://" + good + "/;x-tenant=a", CAFile: c.CA}, "wants a token"},
-		"another authority":   {server{Address: "sc://" + good, Token: "secret", CAFile: c.OtherCA}, "certificate signed by unknown authority"},
-		"the system's only":   {server{Address: "sc://" + good + "/;use_ssl=true", Token: "secret"}, "certificate signed by unknown authority"},
-		"expired":             {server{Address: "sc://" + expired, CAFile: c.CA}, "certificate has expired"},
-		"of another name":     {server{Address: "sc://" + other, CAFile: c.CA}, "127.0.0.1"},
-		"without TLS":         {server{Address: "sc://" + good, Token: "secret"}, "no answer from Spark at sc://" + good},
+		"trusted":                 {server{Address: "sc://" + good + "/;x-tenant=a", Token: "secret", CAFile: c.CA}, "", false},
+		"trusted, in the URL":     {server{Address: "sc://" + good + "/;use_ssl=true;x-tenant=a;token=secret", CAFile: c.CA}, "", false},
+		"a wrong token":           {server{Address: "sc://" + good + "/;x-tenant=a", Token: "wrong-secret", CAFile: c.CA}, "refuses the token: Invalid token", false},
+		"no token":                {server{Address: "sc://" + good + "/;x-tenant=a", CAFile: c.CA}, "wants a token", false},
+		"another authority":       {server{Address: "sc://" + good, Token: "secret", CAFile: c.OtherCA}, "certificate signed by unknown authority", false},
+		"the system's only":       {server{Address: "sc://" + good + "/;use_ssl=true", Token: "secret"}, "certificate signed by unknown authority", false},
+		"expired":                 {server{Address: "sc://" + expired, CAFile: c.CA}, "certificate has expired", false},
+		"of another name":         {server{Address: "sc://" + other, CAFile: c.CA}, "127.0.0.1", false},
+		"without TLS":             {server{Address: "sc://" + good, Token: "secret"}, "no answer from Spark at sc://" + good + " within 1s: it closes the connection at once; perhaps it wants use_ssl=true", true},
+		"TLS where there is none": {server{Address: "sc://" + plain + "/;use_ssl=true"}, "first record does not look like a TLS handshake", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.server.Patience = time.Second
 			_, err := connected(t, test.server).version(t.Context())
+			if away(err) != test.away || errors.Is(err, liushui.ErrMisuse) != (test.fault != "" && !test.away) {
+				t.Errorf("away %v, want %v: %v", away(err), test.away, err)
+			}
 			if (err == nil) != (test.fault == "") || err != nil && (!strings.Contains(err.Error(), test.fault) || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "\n")) {
 				t.Errorf("%v; want %q", err, test.fault)
 			}

@@ -97,13 +97,22 @@ func cause(ctx context.Context, err error) error {
 func transient(err error) bool {
 	var once again
 	switch s := status.Convert(err); {
-	case errors.As(err, &once), errors.Is(err, io.EOF), s.Code() == codes.Unavailable:
+	case errors.As(err, &once), errors.Is(err, io.EOF):
 		return true
+	case s.Code() == codes.Unavailable:
+		return !distrust(err)
 	case s.Code() == codes.Canceled: // replace took the connection from under it
 		return true
 	default:
 		return classOf(s) == "INVALID_CURSOR.DISCONNECTED"
 	}
+}
+
+// distrust says that the two sides of TLS do not go together: no other attempt
+// would mend that.
+func distrust(err error) bool {
+	text := reason(err)
+	return strings.Contains(text, "x509: ") || strings.Contains(text, "tls: ")
 }
 
 // reason is what went wrong, without the wrapping of gRPC.
@@ -121,6 +130,11 @@ func reason(err error) string {
 			text = inner
 		}
 	}
-	text = strings.TrimPrefix(text, "transport: ")
-	return strings.TrimPrefix(text, "Error while dialing: ")
+	for _, wrapping := range []string{"transport: ", "Error while dialing: ", "authentication handshake failed: "} {
+		text = strings.TrimPrefix(text, wrapping)
+	}
+	if text == "error reading server preface: EOF" {
+		return "it closes the connection at once; perhaps it wants use_ssl=true"
+	}
+	return text
 }
