@@ -183,16 +183,31 @@ func (r *reader) judgeRange(ctx context.Context, partition int32) {
 	if err != nil {
 		return // the broker is away: the error comes again when it is back
 	}
+	if lost := r.outside(ends[0]); len(lost) > 0 {
+		r.fail(gone(r.topic, lost))
+	}
+}
+
+// outside says what is missing in a partition that a broker has refused, and,
+// as far as is known, in others.
+func (r *reader) outside(refused liushui.PartitionEnd) (lost []string) {
 	r.mu.Lock()
-	at := r.parts[partition]
-	next, fresh := at.next, at.fresh
-	if fresh {
-		at.next = ends[0].Start
+	defer r.mu.Unlock()
+	at := r.parts[refused.Partition]
+	if at.fresh {
+		at.next = refused.Start
+		return nil
 	}
-	r.mu.Unlock()
-	if !fresh {
-		r.fail(gone(r.topic, ends[0], next))
+	for _, end := range r.ends {
+		at := r.parts[end.Partition]
+		switch {
+		case end.Partition == refused.Partition:
+			lost = append(lost, missing(refused, at.next))
+		case at.next < end.Start && !at.fresh:
+			lost = append(lost, missing(end, at.next))
+		}
 	}
+	return lost
 }
 
 // judgeTopic fails the reader where the topic is another one; and where there

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -68,10 +69,15 @@ func (c *Client) Reader(ctx context.Context, name string, from From) (liushui.Re
 	}
 	r := &reader{topic: name, id: have.id, raw: have.raw, log: c.log, presence: c.presence, parts: map[int32]*place{}, sources: map[int32]chan struct{}{},
 		got: make(chan []liushui.Fetch), failing: make(chan struct{}), hurry: make(chan struct{}, 1)}
+	var lost []string
 	for _, end := range ends {
-		if r.parts[end.Partition], err = from.place(name, end); err != nil {
-			return nil, err
+		at := from.place(end)
+		if r.parts[end.Partition] = at; at.next < end.Start || at.next > end.End {
+			lost = append(lost, missing(end, at.next))
 		}
+	}
+	if len(lost) > 0 {
+		return nil, gone(name, lost)
 	}
 	if r.kafka, err = c.open(); err != nil {
 		return nil, fmt.Errorf("open a reader of topic %s: %w", name, err)
@@ -83,18 +89,16 @@ func (c *Client) Reader(ctx context.Context, name string, from From) (liushui.Re
 	return r, nil
 }
 
-// place finds where a partition is read from.
-func (f From) place(topic string, end liushui.PartitionEnd) (*place, error) {
+// place is where a partition is read from; only an explicit one may lie outside the log.
+func (f From) place(end liushui.PartitionEnd) *place {
 	at, explicit := f.Offsets[end.Partition]
 	switch {
-	case explicit && (at < end.Start || at > end.End):
-		return nil, gone(topic, end, at)
 	case explicit:
-		return &place{next: at, leader: -1}, nil
+		return &place{next: at, leader: -1}
 	case f.Tail > 0:
-		return &place{next: max(end.Start, end.End-f.Tail), leader: -1}, nil
+		return &place{next: max(end.Start, end.End-f.Tail), leader: -1}
 	}
-	return &place{next: end.Start, fresh: true, leader: -1}, nil
+	return &place{next: end.Start, fresh: true, leader: -1}
 }
 
 func (r *reader) TopicID() string { return r.id }
@@ -161,13 +165,18 @@ func (r *reader) hasFailed() bool {
 	return r.failed != nil
 }
 
-func gone(topic string, end liushui.PartitionEnd, at int64) error {
+// missing is what a partition's log does not hold for who stands at an offset.
+func missing(end liushui.PartitionEnd, at int64) string {
 	lost, from, to := "as by retention", at, end.Start
 	if at > end.End {
 		lost, from, to = "as after a power cut", end.End, at
 	}
-	return fmt.Errorf("topic %s, partition %d, offset %d: the log holds %d to %d, and %d records from offset %d on are lost, %s: %w",
-		topic, end.Partition, at, end.Start, end.End, to-from, from, lost, liushui.ErrGone)
+	return fmt.Sprintf("partition %d, offset %d: the log holds %d to %d, and %d records from offset %d on are lost, %s",
+		end.Partition, at, end.Start, end.End, to-from, from, lost)
+}
+
+func gone(topic string, missing []string) error {
+	return fmt.Errorf("topic %s, %s: %w", topic, strings.Join(missing, "; "), liushui.ErrGone)
 }
 
 func otherTopic(name, was, is string) error {

@@ -20,6 +20,7 @@ type state struct {
 	topicID      string // of the events
 	resultsID    string
 	generation   int64
+	replaces     int64   // the generation that another log gave, or 0
 	completeFrom int64   // windows that begin earlier are not sent; none = not known yet
 	unseen       []int32 // partitions whose first event is still to come before completeFrom is known
 	watermark    int64
@@ -54,7 +55,7 @@ func (s *state) encodeHead(b []byte) []byte {
 	b = appendText(b, s.topicID)
 	b = appendText(b, s.resultsID)
 	b = appendText(b, s.feed)
-	for _, n := range []int64{s.number, s.generation, s.completeFrom, s.watermark, s.account.Read, s.account.Counted,
+	for _, n := range []int64{s.number, s.generation, s.replaces, s.completeFrom, s.watermark, s.account.Read, s.account.Counted,
 		s.account.Duplicate, s.account.Late, s.account.Bad, s.account.Ignored, s.corrected, s.judged, s.newest} {
 		b = binary.AppendVarint(b, n)
 	}
@@ -151,7 +152,7 @@ func decodeState(b []byte, p *plan) (*state, error) {
 	if s.jobHash != p.job.Hash() {
 		return s, errOtherJob
 	}
-	for _, n := range []*int64{&s.number, &s.generation, &s.completeFrom, &s.watermark, &s.account.Read, &s.account.Counted,
+	for _, n := range []*int64{&s.number, &s.generation, &s.replaces, &s.completeFrom, &s.watermark, &s.account.Read, &s.account.Counted,
 		&s.account.Duplicate, &s.account.Late, &s.account.Bad, &s.account.Ignored, &s.corrected, &s.judged, &s.newest} {
 		*n = r.varint()
 	}

@@ -44,6 +44,9 @@ func (e *Engine) chooseGeneration(ctx context.Context, kept **restored) error {
 	if err := log.readOn(ctx, reader, func() bool { return log.atEnd(reader, asked) }); err != nil {
 		return err
 	}
+	if *kept != nil && log.newest.Generation < (*kept).generation {
+		return e.resumeGeneration(ctx, *kept)
+	}
 	hash := e.c.Job.Hash()
 	replaces, err := e.replaced(ctx, &log, *kept)
 	if err != nil {
@@ -78,6 +81,19 @@ func (e *Engine) chooseGeneration(ctx context.Context, kept **restored) error {
 		e.c.Log.Info("the kept state is of another generation: all is computed anew from the log")
 		*kept = nil
 		return e.dir.forget()
+	}
+	return nil
+}
+
+// resumeGeneration goes on with the kept one where the log of results, but not
+// the topic, has lost what it said of it.
+func (e *Engine) resumeGeneration(ctx context.Context, kept *restored) error {
+	e.generation, e.replaces = kept.generation, kept.replaces
+	if err := e.sendJob(ctx, time.Now()); err != nil {
+		return err
+	}
+	if err := e.c.Results.Flush(ctx); err != nil {
+		return fmt.Errorf("send the job record: %w", err)
 	}
 	return nil
 }

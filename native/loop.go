@@ -222,7 +222,7 @@ func offsetsOf(partitions map[int32]partition) map[int32]int64 {
 }
 
 func (e *Engine) snapshot() *state {
-	s := &state{number: e.number + 1, jobHash: e.c.Job.Hash(), topicID: e.topicID, resultsID: e.resultsID, generation: e.generation,
+	s := &state{number: e.number + 1, jobHash: e.c.Job.Hash(), topicID: e.topicID, resultsID: e.resultsID, generation: e.generation, replaces: e.replaces,
 		completeFrom: e.completeFrom, unseen: e.unseen, watermark: e.marks.watermark, partitions: map[int32]partition{},
 		account: e.account, corrected: e.corrected, judged: e.judged, newest: e.marks.newest, feed: e.feed, table: e.table}
 	for number, p := range e.marks.partitions {
