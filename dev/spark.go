@@ -18,7 +18,7 @@ import (
 // Releases of Apache Spark.
 const (
 	Spark42 = spark42
-	Spark41 = spark41 // without its Kafka connector
+	Spark41 = spark41
 	Spark40 = spark40 // no server: for SparkProtocol
 )
 

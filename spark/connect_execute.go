@@ -44,6 +44,7 @@ func (o *operation) attempt(ctx context.Context, rpc pb.SparkConnectServiceClien
 		o.session.observe(r.ServerSideSessionId)
 		o.last = r.ResponseId
 		if r.GetResultComplete() != nil {
+			stream.Recv() // the end: a server that is left before logs it as a fault
 			return nil
 		}
 		o.each(r)
