@@ -60,3 +60,21 @@ func golden(t *testing.T, name string, job *liushui.Job) {
 		t.Errorf("%s (-want +got; -update writes it):\n%s", file, diff)
 	}
 }
+
+// TestSource shows the options of the source of records.
+func TestSource(t *testing.T) {
+	for _, test := range []struct {
+		source source
+		want   map[string]string
+	}{
+		{source{Brokers: "b:9092", Topic: "category"}, map[string]string{"kafka.bootstrap.servers": "b:9092", "subscribe": "category",
+			"startingOffsets": "earliest", "includeHeaders": "true", "failOnDataLoss": "true"}},
+		{source{"b:9092", "category", "latest", 1000, map[string]string{"failOnDataLoss": "false"}}, map[string]string{"kafka.bootstrap.servers": "b:9092", "subscribe": "category",
+			"startingOffsets": "latest", "maxOffsetsPerTrigger": "1000", "includeHeaders": "true", "failOnDataLoss": "false"}},
+	} {
+		read := test.source.records().GetRead()
+		if diff := cmp.Diff(test.want, read.GetDataSource().GetOptions()); diff != "" || !read.GetIsStreaming() || read.GetDataSource().GetFormat() != "kafka" {
+			t.Error(diff)
+		}
+	}
+}

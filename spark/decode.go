@@ -109,26 +109,45 @@ func (d *decoder) legible() string {
 		" AND is_valid_utf8(value) THEN CAST(value AS STRING) END AS text\nFROM records"
 }
 
-// read adds plain, the fields of a plain record, and odd, those of any other.
+// read adds plain, the fields of a plain record, and odd, those of any other. Rows
+// are made of them, not columns: Spark 4.1 would put the whole reading in the place of
+// each use of a column, and read a record hundreds of times.
 func (d *decoder) read() string {
-	plain := "SELECT *,\n  CASE WHEN text RLIKE " + pattern(d.plain()) + "\n  THEN from_json(text, " + d.schema(true) + ", " + strict + ") END AS plain\n" + from(d.legible())
-	return "SELECT *,\n  CASE WHEN plain IS NULL THEN from_json(" + d.mended("text") + ",\n    " + d.schema(false) + ", " + strict + ") END AS odd,\n" +
-		"  CASE WHEN plain IS NULL THEN " + levels("text") + " END AS levels\n" + from(plain)
+	once := func(columns, names, in string) string {
+		return "SELECT *\n" + from(in) + "\nLATERAL VIEW inline(array(struct(\n  " + columns + "\n))) AS " + names
+	}
+	plain := once("CASE WHEN text RLIKE "+pattern(d.plain())+"\n    THEN from_json(text, "+d.schema(true)+", "+strict+") END", "plain", d.legible())
+	return once("CASE WHEN plain IS NULL THEN from_json("+d.mended("text")+",\n    "+d.schema(false)+", "+strict+") END,\n"+
+		"  CASE WHEN plain IS NULL THEN "+levels("text")+" END", "odd, levels", plain)
 }
 
-// mended is the text of an odd record, in which numbers of named fields are quoted, which
-// means the same, so that from_json keeps them as they are written, and numbers longer than
-// Spark's JSON reader takes are 0: they belong to fields that nobody reads.
+// mended is the text of an odd record, in which
+//   - numbers of named fields are quoted, which means the same, so that from_json keeps
+//     them as they are written;
+//   - numbers longer than Spark's JSON reader takes are 0: they belong to fields that
+//     nobody reads;
+//   - halves of surrogate pairs are torn: Spark 4.1 makes question marks of them, 4.2 fails.
 func (d *decoder) mended(text string) string {
 	var names []string
 	for _, n := range d.numbers {
 		names = append(names, n.name)
 	}
-	const ends = `(?=[ \t\r\n,}\]])`
+	const (
+		ends = `(?=[ \t\r\n,}\]])`
+		long = `(?<=[:,\[ \t\r\n])(?=[-+.eE0-9]{900})` + reNumber + ends
+		high = `\\u[dD][89abAB][0-9a-fA-F]{2}`
+		low  = `\\u[dD][c-fC-F][0-9a-fA-F]{2}`
+		half = `(?<!\\)((?:\\\\)*+)(?:` + high + `(?!` + low + `)|(?<!(?<!\\)(?:\\\\){0,99}` + high + `)` + low + `)`
+	)
 	quoted := `(?<!\\)("(?:` + strings.Join(names, "|") + `)"` + reBlank + ":" + reBlank + `)(` + reNumber + `)` + ends
-	long := `(?<=[:,\[ \t\r\n])(?=[-+.eE0-9]{900})` + reNumber + ends
-	return "regexp_replace(regexp_replace(" + text + ", " + pattern(quoted) + `, '$1"$2"'), ` + pattern(long) + ", '0')"
+	for _, step := range []struct{ find, put string }{{quoted, `$1"$2"`}, {long, "0"}, {half, `$1\\uFFFF\\uFFFE\\uFFFF`}} {
+		text = "regexp_replace(" + text + ", " + pattern(step.find) + ", " + pattern(step.put) + ")"
+	}
+	return text
 }
+
+// torn stands for half of a surrogate pair: three code points that are no characters.
+const torn = "\uffff\ufffe\uffff"
 
 // levels is how deep the only object of a text is nested; NULL where the text is not
 // one pair of braces and what is in it. What is between them from_json judges.
@@ -150,7 +169,7 @@ func (d *decoder) values() string {
 		odd := "odd." + name(t)
 		list = append(list, "CASE WHEN plain IS NOT NULL THEN coalesce(plain."+name(t)+", '')"+
 			" WHEN "+odd+" IS NULL OR is_variant_null("+odd+") THEN ''"+
-			" WHEN schema_of_variant("+odd+") = 'STRING' THEN CAST("+odd+" AS STRING) END AS "+column(t))
+			" WHEN schema_of_variant("+odd+") = 'STRING' AND NOT contains(CAST("+odd+" AS STRING), "+text(torn)+") THEN CAST("+odd+" AS STRING) END AS "+column(t))
 	}
 	for _, n := range d.numbers {
 		plain := "plain." + name(n.name)

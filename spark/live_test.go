@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,7 +33,7 @@ type live struct {
 	n   int
 }
 
-func newLive(t testing.TB, release string, further map[string]string) *live {
+func newLive(t testing.TB, release string) *live {
 	t.Helper()
 	server := dev.Spark(t, release)
 	conn, err := grpc.NewClient(strings.TrimPrefix(server.Addr, "sc://"), grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -49,7 +48,6 @@ func newLive(t testing.TB, release string, further map[string]string) *live {
 		id: fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])}
 	set := settings()
 	set["spark.sql.shuffle.partitions"] = "2"
-	maps.Copy(set, further)
 	for key, value := range set {
 		l.sql(fmt.Sprintf("SET %s=%s", key, value))
 	}

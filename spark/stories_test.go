@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"liushui/dev"
 	"liushui/enginetest"
 )
 
@@ -15,7 +16,7 @@ func TestStories(t *testing.T) {
 	}
 	for _, story := range stories {
 		t.Run(story.Name, func(t *testing.T) {
-			playBatches(t, story.Job, story.Batches, enginetest.Options{Late: story.Late})
+			playBatches(t, dev.Spark42, story.Job, story.Batches, enginetest.Options{Late: story.Late})
 		})
 	}
 	if n := len(stories); n < 20 || slices.ContainsFunc(stories, func(s enginetest.Story) bool { return len(s.Batches) == 0 }) {

@@ -21,14 +21,14 @@ const generation = 1580486399000
 
 // play streams records, so many a batch, through a job's queries, and holds the
 // outcome to the oracle's: every cell, and every dead letter.
-func play(t *testing.T, job *liushui.Job, records []liushui.Record, batch int) sparkProgress {
+func play(t *testing.T, job *liushui.Job, records []liushui.Record, batch int) {
 	t.Helper()
-	return playBatches(t, job, slices.Collect(slices.Chunk(records, batch)), enginetest.Options{})
+	playBatches(t, dev.Spark42, job, slices.Collect(slices.Chunk(records, batch)), enginetest.Options{})
 }
 
-func playBatches(t *testing.T, job *liushui.Job, batches [][]liushui.Record, o enginetest.Options) sparkProgress {
+func playBatches(t *testing.T, release string, job *liushui.Job, batches [][]liushui.Record, o enginetest.Options) sparkProgress {
 	t.Helper()
-	l, records := newLive(t, dev.Spark42, nil), slices.Concat(batches...)
+	l, records := newLive(t, release), slices.Concat(batches...)
 	p, err := compile(job, options{Generation: generation})
 	if err != nil {
 		t.Fatal(err)
@@ -127,6 +127,12 @@ func checkLetters(t *testing.T, job *liushui.Job, records []liushui.Record, all 
 // TestDisorder streams records in disorder, with duplicates, records of one id
 // that differ, bad ones and some ahead of the clock.
 func TestDisorder(t *testing.T) {
+	for _, release := range []string{dev.Spark42, dev.Spark41} {
+		t.Run(release, func(t *testing.T) { testDisorder(t, release) })
+	}
+}
+
+func testDisorder(t *testing.T, release string) {
 	job := parse(t, enginetest.RandomJob)
 	offsets := map[int32]int64{}
 	var records []liushui.Record
@@ -139,7 +145,7 @@ func TestDisorder(t *testing.T) {
 		offsets[s.Partition]++
 		records = append(records, s.Record)
 	}
-	last := play(t, job, records, 200)
+	last := playBatches(t, release, job, slices.Collect(slices.Chunk(records, 200)), enginetest.Options{})
 	for _, r := range records {
 		if one, _ := enginetest.Batch(job, []liushui.Record{r}, enginetest.Options{}); len(one) > 0 {
 			var e struct{ Time int64 }

@@ -38,9 +38,9 @@ FROM (
   FROM (
     SELECT
       *,
-      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`id`, '') WHEN odd.`id` IS NULL OR is_variant_null(odd.`id`) THEN '' WHEN schema_of_variant(odd.`id`) = 'STRING' THEN CAST(odd.`id` AS STRING) END AS `d_id`,
-      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`type`, '') WHEN odd.`type` IS NULL OR is_variant_null(odd.`type`) THEN '' WHEN schema_of_variant(odd.`type`) = 'STRING' THEN CAST(odd.`type` AS STRING) END AS `d_type`,
-      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`gender`, '') WHEN odd.`gender` IS NULL OR is_variant_null(odd.`gender`) THEN '' WHEN schema_of_variant(odd.`gender`) = 'STRING' THEN CAST(odd.`gender` AS STRING) END AS `d_gender`,
+      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`id`, '') WHEN odd.`id` IS NULL OR is_variant_null(odd.`id`) THEN '' WHEN schema_of_variant(odd.`id`) = 'STRING' AND NOT contains(CAST(odd.`id` AS STRING), CAST(X'EFBFBFEFBFBEEFBFBF' AS STRING)) THEN CAST(odd.`id` AS STRING) END AS `d_id`,
+      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`type`, '') WHEN odd.`type` IS NULL OR is_variant_null(odd.`type`) THEN '' WHEN schema_of_variant(odd.`type`) = 'STRING' AND NOT contains(CAST(odd.`type` AS STRING), CAST(X'EFBFBFEFBFBEEFBFBF' AS STRING)) THEN CAST(odd.`type` AS STRING) END AS `d_type`,
+      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`gender`, '') WHEN odd.`gender` IS NULL OR is_variant_null(odd.`gender`) THEN '' WHEN schema_of_variant(odd.`gender`) = 'STRING' AND NOT contains(CAST(odd.`gender` AS STRING), CAST(X'EFBFBFEFBFBEEFBFBF' AS STRING)) THEN CAST(odd.`gender` AS STRING) END AS `d_gender`,
       CASE WHEN plain IS NOT NULL THEN plain.`time`
         ELSE CASE WHEN `text_time` IS NULL THEN NULL WHEN `digits_time` = '' THEN 0L
         WHEN `power_time` IS NULL OR `text_time` LIKE '-%' OR `power_time` < 0 OR length(`digits_time`) + `power_time` > 15 THEN -1L
@@ -56,25 +56,29 @@ FROM (
           *,
           CASE WHEN odd.`time` IS NOT NULL AND NOT is_variant_null(odd.`time`) THEN CAST(odd.`time` AS STRING) END AS `text_time`
         FROM (
-          SELECT *,
-            CASE WHEN plain IS NULL THEN from_json(regexp_replace(regexp_replace(text, r'(?<!\\)("(?:time)"[ \t\r\n]*+:[ \t\r\n]*+)(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+)(?=[ \t\r\n,}\]])', '$1"$2"'), r'(?<=[:,\[ \t\r\n])(?=[-+.eE0-9]{900})-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+(?=[ \t\r\n,}\]])', '0'),
-              '`id` VARIANT, `type` VARIANT, `gender` VARIANT, `time` VARIANT, `!` STRING', map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '!', 'allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false')) END AS odd,
-            CASE WHEN plain IS NULL THEN CASE WHEN text RLIKE r'(?s)\A[ \t\r\n]*+\{.*\}[ \t\r\n]*+\z' THEN
-              aggregate(regexp_extract_all(regexp_replace(text, r'(?s)"(?:[^"\\]++|\\.)*+"|[^{}\[\]"]++', ''), '.', 0),
-                named_struct('level', 0, 'most', 0, 'ends', 0),
-                (a, c) -> named_struct('level', a.level + CASE WHEN c IN ('{', '[') THEN 1 WHEN c IN ('}', ']') THEN -1 END,
-                  'most', greatest(a.most, a.level + IF(c IN ('{', '['), 1, 0)), 'ends', a.ends + IF(a.level = 1 AND c IN ('}', ']') OR a.level < 0, 1, 0)),
-                a -> IF(a.level = 0 AND a.ends = 1, a.most, NULL)) END END AS levels
+          SELECT *
           FROM (
-            SELECT *,
-              CASE WHEN text RLIKE r'\A[ \t\r\n]*+\{[ \t\r\n]*+(?:"(?!(?:time)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))*+"|null)|"time"[ \t\r\n]*+:[ \t\r\n]*+(?:[1-9][0-9]{11,14}+)|"(?!(?:time|id|type|gender)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:true|false|-?(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{1,18}+)?+))(?:[ \t\r\n]*+,[ \t\r\n]*+(?:"(?!(?:time)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))*+"|null)|"time"[ \t\r\n]*+:[ \t\r\n]*+(?:[1-9][0-9]{11,14}+)|"(?!(?:time|id|type|gender)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:true|false|-?(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{1,18}+)?+)))*+[ \t\r\n]*+\}[ \t\r\n]*+\z'
-              THEN from_json(text, '`id` STRING, `type` STRING, `gender` STRING, `time` BIGINT', map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '!', 'allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false')) END AS plain
+            SELECT *
             FROM (
               SELECT *,
                 CASE WHEN octet_length(value) <= 65536 AND is_valid_utf8(value) THEN CAST(value AS STRING) END AS text
               FROM records
             )
+            LATERAL VIEW inline(array(struct(
+              CASE WHEN text RLIKE r'\A[ \t\r\n]*+\{[ \t\r\n]*+(?:"(?!(?:time)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))*+"|null)|"time"[ \t\r\n]*+:[ \t\r\n]*+(?:[1-9][0-9]{11,14}+)|"(?!(?:time|id|type|gender)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:true|false|-?(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{1,18}+)?+))(?:[ \t\r\n]*+,[ \t\r\n]*+(?:"(?!(?:time)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))*+"|null)|"time"[ \t\r\n]*+:[ \t\r\n]*+(?:[1-9][0-9]{11,14}+)|"(?!(?:time|id|type|gender)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:true|false|-?(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{1,18}+)?+)))*+[ \t\r\n]*+\}[ \t\r\n]*+\z'
+                THEN from_json(text, '`id` STRING, `type` STRING, `gender` STRING, `time` BIGINT', map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '!', 'allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false')) END
+            ))) AS plain
           )
+          LATERAL VIEW inline(array(struct(
+            CASE WHEN plain IS NULL THEN from_json(regexp_replace(regexp_replace(regexp_replace(text, r'(?<!\\)("(?:time)"[ \t\r\n]*+:[ \t\r\n]*+)(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+)(?=[ \t\r\n,}\]])', r'$1"$2"'), r'(?<=[:,\[ \t\r\n])(?=[-+.eE0-9]{900})-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+(?=[ \t\r\n,}\]])', r'0'), r'(?<!\\)((?:\\\\)*+)(?:\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})|(?<!(?<!\\)(?:\\\\){0,99}\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2})', r'$1\\uFFFF\\uFFFE\\uFFFF'),
+              '`id` VARIANT, `type` VARIANT, `gender` VARIANT, `time` VARIANT, `!` STRING', map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '!', 'allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false')) END,
+            CASE WHEN plain IS NULL THEN CASE WHEN text RLIKE r'(?s)\A[ \t\r\n]*+\{.*\}[ \t\r\n]*+\z' THEN
+              aggregate(regexp_extract_all(regexp_replace(text, r'(?s)"(?:[^"\\]++|\\.)*+"|[^{}\[\]"]++', ''), '.', 0),
+                named_struct('level', 0, 'most', 0, 'ends', 0),
+                (a, c) -> named_struct('level', a.level + CASE WHEN c IN ('{', '[') THEN 1 WHEN c IN ('}', ']') THEN -1 END,
+                  'most', greatest(a.most, a.level + IF(c IN ('{', '['), 1, 0)), 'ends', a.ends + IF(a.level = 1 AND c IN ('}', ']') OR a.level < 0, 1, 0)),
+                a -> IF(a.level = 0 AND a.ends = 1, a.most, NULL)) END END
+          ))) AS odd, levels
         )
       )
     )
@@ -147,9 +151,9 @@ FROM (
   FROM (
     SELECT
       *,
-      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`id`, '') WHEN odd.`id` IS NULL OR is_variant_null(odd.`id`) THEN '' WHEN schema_of_variant(odd.`id`) = 'STRING' THEN CAST(odd.`id` AS STRING) END AS `d_id`,
-      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`type`, '') WHEN odd.`type` IS NULL OR is_variant_null(odd.`type`) THEN '' WHEN schema_of_variant(odd.`type`) = 'STRING' THEN CAST(odd.`type` AS STRING) END AS `d_type`,
-      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`gender`, '') WHEN odd.`gender` IS NULL OR is_variant_null(odd.`gender`) THEN '' WHEN schema_of_variant(odd.`gender`) = 'STRING' THEN CAST(odd.`gender` AS STRING) END AS `d_gender`,
+      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`id`, '') WHEN odd.`id` IS NULL OR is_variant_null(odd.`id`) THEN '' WHEN schema_of_variant(odd.`id`) = 'STRING' AND NOT contains(CAST(odd.`id` AS STRING), CAST(X'EFBFBFEFBFBEEFBFBF' AS STRING)) THEN CAST(odd.`id` AS STRING) END AS `d_id`,
+      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`type`, '') WHEN odd.`type` IS NULL OR is_variant_null(odd.`type`) THEN '' WHEN schema_of_variant(odd.`type`) = 'STRING' AND NOT contains(CAST(odd.`type` AS STRING), CAST(X'EFBFBFEFBFBEEFBFBF' AS STRING)) THEN CAST(odd.`type` AS STRING) END AS `d_type`,
+      CASE WHEN plain IS NOT NULL THEN coalesce(plain.`gender`, '') WHEN odd.`gender` IS NULL OR is_variant_null(odd.`gender`) THEN '' WHEN schema_of_variant(odd.`gender`) = 'STRING' AND NOT contains(CAST(odd.`gender` AS STRING), CAST(X'EFBFBFEFBFBEEFBFBF' AS STRING)) THEN CAST(odd.`gender` AS STRING) END AS `d_gender`,
       CASE WHEN plain IS NOT NULL THEN plain.`time`
         ELSE CASE WHEN `text_time` IS NULL THEN NULL WHEN `digits_time` = '' THEN 0L
         WHEN `power_time` IS NULL OR `text_time` LIKE '-%' OR `power_time` < 0 OR length(`digits_time`) + `power_time` > 15 THEN -1L
@@ -165,25 +169,29 @@ FROM (
           *,
           CASE WHEN odd.`time` IS NOT NULL AND NOT is_variant_null(odd.`time`) THEN CAST(odd.`time` AS STRING) END AS `text_time`
         FROM (
-          SELECT *,
-            CASE WHEN plain IS NULL THEN from_json(regexp_replace(regexp_replace(text, r'(?<!\\)("(?:time)"[ \t\r\n]*+:[ \t\r\n]*+)(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+)(?=[ \t\r\n,}\]])', '$1"$2"'), r'(?<=[:,\[ \t\r\n])(?=[-+.eE0-9]{900})-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+(?=[ \t\r\n,}\]])', '0'),
-              '`id` VARIANT, `type` VARIANT, `gender` VARIANT, `time` VARIANT, `!` STRING', map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '!', 'allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false')) END AS odd,
-            CASE WHEN plain IS NULL THEN CASE WHEN text RLIKE r'(?s)\A[ \t\r\n]*+\{.*\}[ \t\r\n]*+\z' THEN
-              aggregate(regexp_extract_all(regexp_replace(text, r'(?s)"(?:[^"\\]++|\\.)*+"|[^{}\[\]"]++', ''), '.', 0),
-                named_struct('level', 0, 'most', 0, 'ends', 0),
-                (a, c) -> named_struct('level', a.level + CASE WHEN c IN ('{', '[') THEN 1 WHEN c IN ('}', ']') THEN -1 END,
-                  'most', greatest(a.most, a.level + IF(c IN ('{', '['), 1, 0)), 'ends', a.ends + IF(a.level = 1 AND c IN ('}', ']') OR a.level < 0, 1, 0)),
-                a -> IF(a.level = 0 AND a.ends = 1, a.most, NULL)) END END AS levels
+          SELECT *
           FROM (
-            SELECT *,
-              CASE WHEN text RLIKE r'\A[ \t\r\n]*+\{[ \t\r\n]*+(?:"(?!(?:time)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))*+"|null)|"time"[ \t\r\n]*+:[ \t\r\n]*+(?:[1-9][0-9]{11,14}+)|"(?!(?:time|id|type|gender)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:true|false|-?(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{1,18}+)?+))(?:[ \t\r\n]*+,[ \t\r\n]*+(?:"(?!(?:time)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))*+"|null)|"time"[ \t\r\n]*+:[ \t\r\n]*+(?:[1-9][0-9]{11,14}+)|"(?!(?:time|id|type|gender)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:true|false|-?(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{1,18}+)?+)))*+[ \t\r\n]*+\}[ \t\r\n]*+\z'
-              THEN from_json(text, '`id` STRING, `type` STRING, `gender` STRING, `time` BIGINT', map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '!', 'allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false')) END AS plain
+            SELECT *
             FROM (
               SELECT *,
                 CASE WHEN octet_length(value) <= 65536 AND is_valid_utf8(value) THEN CAST(value AS STRING) END AS text
               FROM records
             )
+            LATERAL VIEW inline(array(struct(
+              CASE WHEN text RLIKE r'\A[ \t\r\n]*+\{[ \t\r\n]*+(?:"(?!(?:time)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))*+"|null)|"time"[ \t\r\n]*+:[ \t\r\n]*+(?:[1-9][0-9]{11,14}+)|"(?!(?:time|id|type|gender)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:true|false|-?(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{1,18}+)?+))(?:[ \t\r\n]*+,[ \t\r\n]*+(?:"(?!(?:time)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))*+"|null)|"time"[ \t\r\n]*+:[ \t\r\n]*+(?:[1-9][0-9]{11,14}+)|"(?!(?:time|id|type|gender)")[^"\\\x00-\x1f]*+"[ \t\r\n]*+:[ \t\r\n]*+(?:true|false|-?(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{1,18}+)?+)))*+[ \t\r\n]*+\}[ \t\r\n]*+\z'
+                THEN from_json(text, '`id` STRING, `type` STRING, `gender` STRING, `time` BIGINT', map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '!', 'allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false')) END
+            ))) AS plain
           )
+          LATERAL VIEW inline(array(struct(
+            CASE WHEN plain IS NULL THEN from_json(regexp_replace(regexp_replace(regexp_replace(text, r'(?<!\\)("(?:time)"[ \t\r\n]*+:[ \t\r\n]*+)(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+)(?=[ \t\r\n,}\]])', r'$1"$2"'), r'(?<=[:,\[ \t\r\n])(?=[-+.eE0-9]{900})-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+(?=[ \t\r\n,}\]])', r'0'), r'(?<!\\)((?:\\\\)*+)(?:\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})|(?<!(?<!\\)(?:\\\\){0,99}\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2})', r'$1\\uFFFF\\uFFFE\\uFFFF'),
+              '`id` VARIANT, `type` VARIANT, `gender` VARIANT, `time` VARIANT, `!` STRING', map('mode', 'PERMISSIVE', 'columnNameOfCorruptRecord', '!', 'allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false')) END,
+            CASE WHEN plain IS NULL THEN CASE WHEN text RLIKE r'(?s)\A[ \t\r\n]*+\{.*\}[ \t\r\n]*+\z' THEN
+              aggregate(regexp_extract_all(regexp_replace(text, r'(?s)"(?:[^"\\]++|\\.)*+"|[^{}\[\]"]++', ''), '.', 0),
+                named_struct('level', 0, 'most', 0, 'ends', 0),
+                (a, c) -> named_struct('level', a.level + CASE WHEN c IN ('{', '[') THEN 1 WHEN c IN ('}', ']') THEN -1 END,
+                  'most', greatest(a.most, a.level + IF(c IN ('{', '['), 1, 0)), 'ends', a.ends + IF(a.level = 1 AND c IN ('}', ']') OR a.level < 0, 1, 0)),
+                a -> IF(a.level = 0 AND a.ends = 1, a.most, NULL)) END END
+          ))) AS odd, levels
         )
       )
     )
