@@ -309,9 +309,10 @@ type Checkpoint struct {
 // PartitionProgress is an engine's place in a partition of the events.
 type PartitionProgress struct {
 	Partition int32  `json:"partition"`
-	Offset    int64  `json:"offset"` // the next to judge
-	Lag       *int64 `json:"lag"`    // null: not learned within 2 s
-	Newest    int64  `json:"newest"` // newest accepted event time, ms
+	From      int64  `json:"from,omitempty"` // the first that the generation counts; 0: none was lost
+	Offset    int64  `json:"offset"`         // the next to judge
+	Lag       *int64 `json:"lag"`            // null: not learned within 2 s
+	Newest    int64  `json:"newest"`         // newest accepted event time, ms
 }
 
 // Lag is the sum over partitions; known is false where one is unknown, whose

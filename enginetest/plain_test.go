@@ -24,6 +24,7 @@ type plain struct {
 
 	generation  int64
 	replaces    int64 // of a log that is no more
+	earlier     liushui.Progress
 	offsets     map[int32]int64
 	newest      map[int32]int64 // accepted event time by partition
 	passed      map[int32]int64 // the same, or what the clock let the partition pass
@@ -129,7 +130,10 @@ func (p *plain) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if newest != nil && newest.Generation == p.generation && newest.TopicID != p.line.Events.ID() {
+	if newest != nil && p.forgot() {
+		p.earlier = *newest
+	}
+	if newest != nil && newest.Generation == p.generation && (newest.TopicID != p.line.Events.ID() || p.forgot() && p.lostSince(newest)) {
 		p.replaces, p.generation = p.generation, 0
 	}
 	if p.generation == 0 {
@@ -142,7 +146,29 @@ func (p *plain) begin(ctx context.Context) error {
 		}
 	}
 	p.findComplete()
+	if newest != nil && newest.Generation == p.generation && !p.forgot() {
+		p.complete = max(p.complete, newest.CompleteFrom)
+	}
 	return p.sayJob(ctx)
+}
+
+// forgot reports whether nothing is kept.
+func (p *plain) forgot() bool {
+	_, err := os.Stat(p.journalPath())
+	return err != nil
+}
+
+// lostSince reports whether the log has lost records that a run before has counted.
+func (p *plain) lostSince(before *liushui.Progress) bool {
+	return slices.ContainsFunc(before.Partitions, func(part liushui.PartitionProgress) bool { return part.From < p.from(part.Partition) })
+}
+
+// from is where the log of a partition begins.
+func (p *plain) from(partition int32) int64 {
+	if held := p.line.Events.Records(partition); len(held) > 0 {
+		return held[0].Offset
+	}
+	return p.line.Events.Ends()[partition]
 }
 
 func (p *plain) sayJob(ctx context.Context) error {
@@ -163,8 +189,14 @@ func (p *plain) sameTopic() error {
 
 // findComplete looks whether the log has lost its start.
 func (p *plain) findComplete() {
-	cut, latest := false, int64(0)
-	for partition := range p.line.Events.Ends() {
+	cut, latest, lost := false, int64(0), int64(0)
+	for partition, end := range p.line.Events.Ends() {
+		p.offsets[partition] = p.from(partition)
+		for _, part := range p.earlier.Partitions {
+			if part.Partition == partition && end > 0 && end == p.from(partition) && part.Offset >= end && p.earlier.TopicID == p.line.Events.ID() {
+				cut, lost = true, max(lost, part.Newest+1) // nothing is left of what was judged
+			}
+		}
 		for i, r := range p.line.Events.Records(partition) {
 			cut = cut || i == 0 && r.Offset > 0
 			if e, err := reconcile.Decode(r.Value, reconcile.FieldsOf(p.line.Job)); err == nil {
@@ -174,7 +206,7 @@ func (p *plain) findComplete() {
 		}
 	}
 	if cut {
-		p.complete = latest + p.line.Job.Corrections.Milliseconds()
+		p.complete = max(latest+p.line.Job.Corrections.Milliseconds(), lost)
 	}
 }
 
@@ -378,7 +410,7 @@ func (p *plain) progress(ctx context.Context, stopped bool) error {
 	progress := liushui.Progress{Engine: "plain", Generation: p.generation, Time: time.Now().UnixMilli(), Newest: p.newestOf(), Watermark: p.watermark,
 		Feed: p.feed, TopicID: p.line.Events.ID(), Judged: p.judged, Account: p.account, Corrected: p.corrected, CompleteFrom: p.complete, Stopped: stopped}
 	for partition, end := range p.line.Events.Ends() {
-		part := liushui.PartitionProgress{Partition: partition, Offset: p.offsets[partition], Newest: p.newest[partition]}
+		part := liushui.PartitionProgress{Partition: partition, From: p.from(partition), Offset: p.offsets[partition], Newest: p.newest[partition]}
 		if lag := end - p.offsets[partition]; time.Since(p.asked) < 2*time.Second {
 			part.Lag = &lag
 		}

@@ -65,7 +65,7 @@ func (s *state) encodeHead(b []byte) []byte {
 	}
 	b = binary.AppendUvarint(b, uint64(len(s.partitions)))
 	for number, p := range s.partitions {
-		for _, n := range []int64{int64(number), p.offset, p.newest, p.passed, p.first} {
+		for _, n := range []int64{int64(number), p.from, p.offset, p.newest, p.passed, p.first} {
 			b = binary.AppendVarint(b, n)
 		}
 	}
@@ -161,7 +161,7 @@ func decodeState(b []byte, p *plan) (*state, error) {
 	}
 	for range r.count() {
 		number := int32(r.varint())
-		s.partitions[number] = partition{offset: r.varint(), newest: r.varint(), passed: r.varint(), first: r.varint()}
+		s.partitions[number] = partition{from: r.varint(), offset: r.varint(), newest: r.varint(), passed: r.varint(), first: r.varint()}
 	}
 	for range r.count() {
 		s.segments = append(s.segments, segment{number: r.varint(), size: r.varint(), sum: uint32(r.varint()), newest: r.varint(), oldest: r.varint()})

@@ -59,6 +59,7 @@ type Engine struct {
 	forgotten    map[int32]int64  // with FromEarliest: where the state that was there had come to
 	replaces     int64            // the generation that another log gave, or 0
 	before       liushui.Progress // the last that was sent in this generation before this run
+	earlier      liushui.Progress // the last that was sent by any engine before this run
 	topicID      string           // of the events
 	resultsID    string           // of the results
 	completeFrom int64            // none: all windows are complete
@@ -291,9 +292,9 @@ func (e *Engine) awaitEnds(ctx context.Context) error {
 func (e *Engine) startFresh() {
 	lost := false
 	for _, end := range e.ends {
-		e.marks.partition(end.Partition).offset = end.Start
+		e.marks.partition(end.Partition).begin(end.Start)
 		lost = lost || end.Start > 0
-		if end.End > end.Start {
+		if end.End > end.Start || e.allJudged(end) {
 			e.unseen = append(e.unseen, end.Partition)
 		}
 	}
@@ -303,6 +304,22 @@ func (e *Engine) startFresh() {
 	case len(e.unseen) == 0: // nothing is left: the first that comes is the first readable one
 		e.unseen = e.marks.numbers()
 	}
+}
+
+// allJudged reports whether a partition holds nothing, and all that it has lost
+// had been judged: then windows that begin later than the newest of that lack
+// nothing of it.
+func (e *Engine) allJudged(end liushui.PartitionEnd) bool {
+	if end.Start == 0 || end.End > end.Start || e.earlier.TopicID != e.topicID {
+		return false
+	}
+	for _, part := range e.earlier.Partitions {
+		if part.Partition == end.Partition && part.Offset >= end.Start && part.Newest > 0 {
+			e.marks.partition(end.Partition).first = part.Newest + 1 - e.marks.corrections
+			return true
+		}
+	}
+	return false
 }
 
 // unknownStart settles completeFrom once the first event of each partition has

@@ -47,6 +47,7 @@ func (e *Engine) chooseGeneration(ctx context.Context, kept **restored) error {
 	if *kept != nil && log.newest.Generation < (*kept).generation {
 		return e.resumeGeneration(ctx, *kept)
 	}
+	e.earlier = log.progress
 	hash := e.c.Job.Hash()
 	replaces, err := e.replaced(ctx, &log, *kept)
 	if err != nil {
@@ -118,6 +119,15 @@ func (e *Engine) replaced(ctx context.Context, log *jobLog, kept *restored) (int
 	ends, err := knownEnds(ctx, reader)
 	if err != nil {
 		return 0, err
+	}
+	for _, part := range log.own.Partitions {
+		for _, end := range ends {
+			if end.Partition == part.Partition && part.From < end.Start {
+				e.c.Log.Info("the log has lost records that the figures that are there count; all that it holds is computed anew",
+					"partition", end.Partition, "counted_from", part.From, "begins", end.Start)
+				return number, nil
+			}
+		}
 	}
 	judged := log.progress.Partitions
 	for number, offset := range e.forgotten { // results may have been lost with the events

@@ -79,7 +79,7 @@ func (e *Engine) gather(ctx context.Context, tick <-chan time.Time, wait bool) e
 func (e *Engine) meet(fetches []liushui.Fetch) {
 	for _, f := range fetches {
 		if len(f.Records) > 0 && e.marks.partitions[f.Partition] == nil {
-			e.marks.partition(f.Partition).offset = f.Records[0].Offset
+			e.marks.partition(f.Partition).begin(f.Records[0].Offset)
 		}
 	}
 	e.intake.put(fetches)
@@ -121,7 +121,7 @@ func (e *Engine) learnEnds() {
 		p := e.marks.partitions[end.Partition]
 		if p == nil {
 			p = e.marks.partition(end.Partition)
-			p.offset = end.Start
+			p.begin(end.Start)
 		}
 		e.lagging = e.lagging || p.offset < end.End
 	}

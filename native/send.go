@@ -159,7 +159,7 @@ func (e *Engine) progressAt(now time.Time) liushui.Progress {
 	}
 	for _, number := range e.marks.numbers() {
 		place := e.marks.partition(number)
-		part := liushui.PartitionProgress{Partition: number, Offset: place.offset, Newest: shown(place.newest)}
+		part := liushui.PartitionProgress{Partition: number, From: place.from, Offset: place.offset, Newest: shown(place.newest)}
 		for _, end := range e.ends {
 			if end.Partition == number && !end.Asked.IsZero() && now.Sub(end.Asked) <= lagKnown {
 				lag := max(end.End-place.offset, 0)

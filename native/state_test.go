@@ -39,7 +39,7 @@ func newState(tb testing.TB) *state {
 	job := shop(tb)
 	p := compile(job)
 	return &state{number: 1, jobHash: job.Hash(), topicID: "t", resultsID: "r", generation: 7, completeFrom: none, watermark: none, newest: 5,
-		partitions: map[int32]partition{0: {offset: 3, newest: 4, passed: 5, first: none}}, table: newTable(p), ids: &idSet{}}
+		partitions: map[int32]partition{0: {from: 2, offset: 3, newest: 4, passed: 5, first: none}}, table: newTable(p), ids: &idSet{}}
 }
 
 // results are all cells as text.

@@ -17,6 +17,7 @@ const none = -1 << 62
 
 // partition is the engine's place in one partition of the events.
 type partition struct {
+	from   int64 // the first that the generation counts
 	offset int64 // the next to judge
 	newest int64 // newest accepted event time, or none
 	passed int64 // the watermark is not held below it, less the lateness; or none
@@ -57,6 +58,9 @@ func (m *marks) partition(number int32) *partition {
 	}
 	return p
 }
+
+// begin is at the first offset that the log holds.
+func (p *partition) begin(offset int64) { p.from, p.offset = offset, offset }
 
 func (m *marks) numbers() []int32 { return slices.Sorted(maps.Keys(m.partitions)) }
 
