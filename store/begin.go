@@ -12,8 +12,8 @@ import (
 //
 // ErrOtherTopic: the rows come from another log; with Adopt all of them are
 // dropped, so that figures of two logs are never mixed. ErrGone: the log no
-// longer, or not yet, holds the next record; with Adopt the rows are kept and
-// the log is taken from its start.
+// longer, or not yet, holds the next record. With Adopt the rows of this topic
+// are kept and its log is taken from its start, wherever the store stood.
 func (s *Store) Begin(ctx context.Context, topicID string, start, end int64) error {
 	if s.write == nil {
 		return fmt.Errorf("begin on %s: it was opened to read only", s.db)
@@ -29,9 +29,11 @@ func (s *Store) begin(ctx context.Context, topicID string, start, end int64) err
 		return err
 	}
 	next := held.next
+	if s.adopt || held.topicID == "" {
+		next = start // a log that went back may have grown again past the place, and absolute values do no harm twice
+	}
 	switch {
 	case held.topicID == "":
-		next = start
 	case held.topicID != topicID:
 		if !s.adopt {
 			return fmt.Errorf("%s holds rows of another log (kept topic id %s, found %s): %w; `store --adopt` drops them and starts anew, or name another database", s.db, held.topicID, topicID, liushui.ErrOtherTopic)
@@ -40,11 +42,9 @@ func (s *Store) begin(ctx context.Context, topicID string, start, end int64) err
 		if err := s.drop(ctx); err != nil {
 			return err
 		}
-		next = start
 	case held.next < start || held.next > end:
-		next = start // beyond the end, too: what came in the place of lost records is read, and absolute values do no harm twice
 		if !s.adopt {
-			return fmt.Errorf("%s stands at offset %d of the results, but the log has %d to %d: %w; `store --adopt` goes on at %d, and `liushui reconcile --repair` mends what is missing", s.db, held.next, start, end, liushui.ErrGone, next)
+			return fmt.Errorf("%s stands at offset %d of the results, but the log has %d to %d: %w; `store --adopt` goes on at %d, and `liushui reconcile --repair` mends what is missing", s.db, held.next, start, end, liushui.ErrGone, start)
 		}
 		s.log.Warn("going on at another offset; results between are missing until `liushui reconcile --repair`", "database", s.db.String(), "from", held.next, "to", next)
 	}

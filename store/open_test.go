@@ -305,8 +305,8 @@ func TestBegin(t *testing.T) {
 		s.Close()
 
 		s = open(t, Config{DSN: dsn, Adopt: true})
-		begin("one", 0, 200) // nothing to adopt
-		at("one", 109)
+		begin("one", 0, 200) // a log that went back may have grown again past the place
+		at("one", 0)
 		begin("one", 150, 200) // a gap: rows stay
 		at("one", 150)
 		begin("one", 0, 120) // a log that went back: what came in the place of lost records is read
