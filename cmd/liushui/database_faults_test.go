@@ -226,8 +226,8 @@ func (l *databaseLine) fault(name string, begin, end func(), says ...string) {
 	mark, before, begun := len(l.said.String()), l.health(), time.Now()
 	begin()
 	l.says(mark, says...)
+	time.Sleep(time.Until(begun.Add(l.away))) // what the wall says before that may be of the fault before
 	eventually(l.t, name+": the wall says that the store is behind", func() bool { return strings.Contains(l.board(), `"store":"behind"`) })
-	time.Sleep(time.Until(begun.Add(l.away)))
 	last := l.health()
 	eventually(l.t, name+": engine and wall go on", func() bool {
 		now := l.health()
