@@ -35,7 +35,7 @@ var boundaries = map[string]boundary{
 	"spark/proto": {wraps: []string{"google.golang.org/grpc", "google.golang.org/protobuf"}},
 	"store":       {wraps: []string{"database/sql", "github.com/go-sql-driver/mysql", "modernc.org/sqlite"}, words: []string{"Event"}},
 	"wall":        {wraps: []string{"net/http", "github.com/VictoriaMetrics/metrics"}},
-	"cmd/liushui": {wraps: []string{"github.com/spf13", "golang.org/x/term", "golang.org/x/sync", "golang.org/x/sys"}, parts: []string{"source", "kafka", "native", "store", "wall", "reconcile"}},
+	"cmd/liushui": {wraps: []string{"github.com/spf13", "golang.org/x/term", "golang.org/x/sync", "golang.org/x/sys"}, parts: []string{"source", "kafka", "native", "spark", "store", "wall", "reconcile"}},
 	"reconcile":   {wraps: []string{"github.com/apache/datasketches-go"}, not: []string{"net"}},
 	"enginetest":  {wraps: []string{"github.com/google/go-cmp"}, parts: []string{"reconcile"}, not: []string{"net"}},
 	"dev":         {free: true},

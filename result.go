@@ -294,7 +294,8 @@ type Progress struct {
 	Corrected    int64               `json:"corrected"`            // counted events that came after a window of theirs was final
 	TooLarge     int64               `json:"too_large"`            // open cells with a sum that does not fit
 	Checkpoint   *Checkpoint         `json:"checkpoint,omitempty"` // the newest of this run
-	Retries      int64               `json:"retries,omitempty"`    // of this run: what did not work with Kafka and was tried again
+	Retries      int64               `json:"retries,omitempty"`    // of this run: what did not work with Kafka, or Spark, and was tried again
+	Unknown      []string            `json:"unknown,omitempty"`    // fields that the engine cannot tell, with what is to be said of them
 	Stopped      bool                `json:"stopped,omitempty"`
 }
 

@@ -2,7 +2,6 @@ package native
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -14,14 +13,10 @@ import (
 // one begins, where it did not say that it stopped.
 const silence = 10 * time.Second
 
-// jobLog is what the results topic says of jobs.
+// jobLog is what the results topic says of jobs, read up to offset.
 type jobLog struct {
-	newest   liushui.JobRecord // of the highest generation
-	first    liushui.JobRecord // first record of the newest generation's hash since another job's, or another log's
-	progress liushui.Progress  // newest of that generation, of any engine
-	own      liushui.Progress  // newest of that generation, of this engine
-	heard    time.Time         // when it came; zero: never
-	offset   int64             // the next to read
+	liushui.JobLog
+	offset int64 // the next to read
 }
 
 // chooseGeneration reads the job records of the results topic. The newest job's
@@ -44,39 +39,39 @@ func (e *Engine) chooseGeneration(ctx context.Context, kept **restored) error {
 	if err := log.readOn(ctx, reader, func() bool { return log.atEnd(reader, asked) }); err != nil {
 		return err
 	}
-	if *kept != nil && log.newest.Generation < (*kept).generation {
+	if *kept != nil && log.Newest.Generation < (*kept).generation {
 		return e.resumeGeneration(ctx, *kept)
 	}
-	e.earlier = log.progress
+	e.earlier = log.Progress
 	hash := e.c.Job.Hash()
 	replaces, err := e.replaced(ctx, &log, *kept)
 	if err != nil {
 		return err
 	}
-	if log.newest.Hash != hash || replaces != 0 {
+	if log.Newest.Hash != hash || replaces != 0 {
 		if replaces == 0 {
 			if err := e.awaitOther(ctx, reader, &log); err != nil {
 				return err
 			}
 		}
 		e.replaces = replaces
-		e.generation = max(time.Now().UnixMilli(), log.newest.Generation+1)
+		e.generation = max(time.Now().UnixMilli(), log.Newest.Generation+1)
 		if err := e.sendJob(ctx, time.Now()); err != nil {
 			return err
 		}
 		if err := e.c.Results.Flush(ctx); err != nil {
 			return fmt.Errorf("send the job record: %w", err)
 		}
-		sent := func() bool { return log.newest.Generation >= e.generation }
+		sent := func() bool { return log.Newest.Generation >= e.generation }
 		if err := log.readOn(ctx, reader, sent); err != nil {
 			return err
 		}
 	}
-	if log.first.Hash == hash {
-		e.generation, e.replaces = log.first.Generation, log.first.Replaces
+	if log.First.Hash == hash {
+		e.generation, e.replaces = log.First.Generation, log.First.Replaces
 	}
-	if log.own.Generation == e.generation {
-		e.before = log.own
+	if log.Own.Generation == e.generation {
+		e.before = log.Own
 	}
 	if *kept != nil && (*kept).generation != e.generation {
 		e.c.Log.Info("the kept state is of another generation: all is computed anew from the log")
@@ -103,8 +98,8 @@ func (e *Engine) resumeGeneration(ctx context.Context, kept *restored) error {
 // another log than the one that is there now: versions of both cannot be
 // compared. It is 0 where that is not so.
 func (e *Engine) replaced(ctx context.Context, log *jobLog, kept *restored) (int64, error) {
-	number := log.newest.Generation
-	if log.newest.Hash != e.c.Job.Hash() || log.heard.IsZero() && len(e.forgotten) == 0 || kept != nil && kept.generation == log.first.Generation {
+	number := log.Newest.Generation
+	if log.Newest.Hash != e.c.Job.Hash() || log.Heard.IsZero() && len(e.forgotten) == 0 || kept != nil && kept.generation == log.First.Generation {
 		return 0, nil
 	}
 	reader, err := e.c.Events(ctx, nil, "")
@@ -112,7 +107,7 @@ func (e *Engine) replaced(ctx context.Context, log *jobLog, kept *restored) (int
 		return 0, fmt.Errorf("open the events: %w", err)
 	}
 	defer reader.Close()
-	if !log.heard.IsZero() && reader.TopicID() != log.progress.TopicID {
+	if !log.Heard.IsZero() && reader.TopicID() != log.Progress.TopicID {
 		e.c.Log.Info("the figures that are there were computed from a topic that is no longer there; all is computed anew")
 		return number, nil
 	}
@@ -120,7 +115,7 @@ func (e *Engine) replaced(ctx context.Context, log *jobLog, kept *restored) (int
 	if err != nil {
 		return 0, err
 	}
-	for _, part := range log.own.Partitions {
+	for _, part := range log.Own.Partitions {
 		for _, end := range ends {
 			if end.Partition == part.Partition && part.From < end.Start {
 				e.c.Log.Info("the log has lost records that the figures that are there count; all that it holds is computed anew",
@@ -129,7 +124,7 @@ func (e *Engine) replaced(ctx context.Context, log *jobLog, kept *restored) (int
 			}
 		}
 	}
-	judged := log.progress.Partitions
+	judged := log.Progress.Partitions
 	for number, offset := range e.forgotten { // results may have been lost with the events
 		judged = append(judged, liushui.PartitionProgress{Partition: number, Offset: offset})
 	}
@@ -169,10 +164,10 @@ func knownEnds(ctx context.Context, reader liushui.Reader) ([]liushui.PartitionE
 // awaitOther waits for the other job's engine.
 func (e *Engine) awaitOther(ctx context.Context, reader liushui.Reader, log *jobLog) error {
 	said := false
-	for !log.heard.IsZero() && !log.progress.Stopped && time.Since(log.heard) < silence {
+	for !log.Heard.IsZero() && !log.Progress.Stopped && time.Since(log.Heard) < silence {
 		if !said {
 			said = true
-			e.c.Log.Info("another job's engine may still run; waiting until it has stopped or is silent", "job", log.newest.Job, "for", silence)
+			e.c.Log.Info("another job's engine may still run; waiting until it has stopped or is silent", "job", log.Newest.Job, "for", silence)
 		}
 		within, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
 		err := log.poll(within, reader)
@@ -214,38 +209,9 @@ func (l *jobLog) poll(ctx context.Context, reader liushui.Reader) error {
 	for _, f := range fetches {
 		for _, r := range f.Records {
 			l.offset = r.Offset + 1
-			if err := l.observe(r); err != nil {
+			if err := l.Observe(r, engineName); err != nil {
 				return err
 			}
-		}
-	}
-	return nil
-}
-
-func (l *jobLog) observe(r liushui.Record) error {
-	switch liushui.KindOf(r.Key) {
-	case liushui.KindJob:
-		var record liushui.JobRecord
-		if err := json.Unmarshal(r.Value, &record); err != nil {
-			return fmt.Errorf("job record at offset %d: %w", r.Offset, err)
-		}
-		if (record.Hash != l.first.Hash || record.Replaces != l.first.Replaces) && record.Generation > l.newest.Generation {
-			l.first, l.progress, l.own, l.heard = record, liushui.Progress{}, liushui.Progress{}, time.Time{}
-		}
-		if record.Generation > l.newest.Generation {
-			l.newest = record
-		}
-	case liushui.KindProgress:
-		var p liushui.Progress
-		if err := json.Unmarshal(r.Value, &p); err != nil {
-			return fmt.Errorf("progress record at offset %d: %w", r.Offset, err)
-		}
-		if p.Generation < l.newest.Generation {
-			return nil
-		}
-		l.progress, l.heard = p, time.UnixMilli(r.Time)
-		if p.Engine == engineName {
-			l.own = p
 		}
 	}
 	return nil

@@ -75,8 +75,12 @@ func TestMisuse(t *testing.T) {
 		{args: "up --exit-when-done", want: "--exit-when-done: this feed never ends; name a file with --csv, without --loop, or bound the demo with --events"},
 
 		// What is computed.
-		{args: "process --engine spark", want: `--engine "spark": the Spark engine is not in this version; leave --engine out`},
-		{args: "process --engine flink", want: `--engine "flink": want native`},
+		{args: "process --engine spark", want: "--engine spark wants --spark sc://HOST:15002, the address of a Spark Connect server"},
+		{args: "process --engine spark --spark sc://h", want: "--engine spark wants --checkpoint FOLDER, one that the whole cluster reaches, such as s3a://bucket/liushui"},
+		{args: "process --engine spark --spark sc://h --checkpoint /c --every 1s", want: "--every is for the native engine; --trigger says how often Spark works"},
+		{args: "process --engine spark --spark sc://h --checkpoint /c --spark-partitions 0", want: "--spark-partitions 0: want 1 to 10000"},
+		{args: "process --spark sc://h", want: "--spark is for --engine spark"},
+		{args: "process --engine flink", want: `--engine "flink": want native or spark`},
 		{args: "process --from yesterday", want: `--from "yesterday": want earliest, or leave it out to go on where it stopped`},
 		{args: "process --every soon", want: `--every "soon": want a time such as 100ms, 10s or 5m`},
 		{args: "process --every 0s", want: "--every 0s: want 1ms to 5s"},
@@ -132,7 +136,7 @@ func TestMisuse(t *testing.T) {
 		// The same through the environment: the variable is named.
 		{args: "up", env: "LIUSHUI_EXIT_WHEN_DONE=perhaps", want: "LIUSHUI_EXIT_WHEN_DONE=perhaps: want true or false"},
 		{args: "up", env: "LIUSHUI_RETAIN=much", want: "LIUSHUI_RETAIN=much: want a size such as 500MB or 1GiB"},
-		{args: "process", env: "LIUSHUI_ENGINE=spark", want: "LIUSHUI_ENGINE=spark: the Spark engine is not in this version; leave --engine out"},
+		{args: "process", env: "LIUSHUI_ENGINE=spark", want: "--engine spark wants --spark sc://HOST:15002, the address of a Spark Connect server"},
 		{args: "version", env: "LIUSHUI_LOG_FORMAT=xml", want: "LIUSHUI_LOG_FORMAT=xml: want text or json"},
 	} {
 		if c.code == 0 {

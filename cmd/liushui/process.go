@@ -10,6 +10,7 @@ import (
 	"liushui"
 	"liushui/kafka"
 	"liushui/native"
+	"liushui/spark"
 )
 
 // engineFlags are what an engine may be told.
@@ -52,6 +53,7 @@ func (f *engineFlags) config(job *liushui.Job, dir string) native.Config {
 func (p *program) processCommand() *cobra.Command {
 	var topics topicFlags
 	var flags engineFlags
+	var cluster sparkFlags
 	engine, from := engineFlag("native"), fromFlag("")
 	var data string
 	var exitWhenDone bool
@@ -60,11 +62,16 @@ func (p *program) processCommand() *cobra.Command {
 		Short: "Compute statistics: category → category_results",
 		Long: `Compute a job's statistics from the topic of events and send them to the topic of
 results. It keeps its state in the data directory and goes on from there after a
-stop or a crash, without losing or doubling anything.`,
+stop or a crash, without losing or doubling anything.
+
+With --engine spark an Apache Spark cluster (4.1 or 4.2) computes the same figures,
+driven over Spark Connect; what it has computed is in its checkpoint, and this
+program starts its queries, finds them again, and says how far they are.`,
 		Example: `  liushui process
   liushui process --job myjob.yaml
   liushui process --from earliest      # forget what was computed, and compute the log anew
-  liushui process --exit-when-done     # up to what the topic holds now`,
+  liushui process --exit-when-done     # up to what the topic holds now
+  liushui process --engine spark --spark sc://spark:15002 --checkpoint s3a://bucket/liushui`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			job, err := loadJob("--job ", flags.job)
@@ -72,6 +79,9 @@ stop or a crash, without losing or doubling anything.`,
 				return err
 			}
 			if err := flags.check(); err != nil {
+				return err
+			}
+			if err := cluster.check(c, engine); err != nil {
 				return err
 			}
 			collectAt(200) // a sixth more memory for a twenty-fifth less CPU
@@ -82,6 +92,10 @@ stop or a crash, without losing or doubling anything.`,
 			defer client.Close()
 			if err := p.awaitTopic(c.Context(), client, "--topic", string(topics.events), "produce"); err != nil {
 				return err
+			}
+			if engine == "spark" {
+				config := spark.Config{Job: job, Dir: data, MaxAhead: flags.maxAhead, FromEarliest: from != "", ExitWhenDone: exitWhenDone}
+				return p.processOnSpark(c.Context(), client, &topics, &cluster, config)
 			}
 			config := flags.config(job, data)
 			config.FromEarliest, config.ExitWhenDone = from != "", exitWhenDone
@@ -95,9 +109,10 @@ stop or a crash, without losing or doubling anything.`,
 	}
 	topics.bind(c)
 	flags.bind(c)
-	c.Flags().Var(&engine, "engine", "what computes: native")
+	c.Flags().Var(&engine, "engine", "what computes: native or spark")
+	cluster.bind(c)
 	c.Flags().Var(&from, "from", "forget the state, and compute from the log's start")
-	c.Flags().StringVar(&data, "data", defaultData, "data `directory`; the engine's state is in its folder native")
+	c.Flags().StringVar(&data, "data", defaultData, "data `directory`; the engine's state is in its folder native, the ids of Spark's queries in spark")
 	c.Flags().BoolVar(&exitWhenDone, "exit-when-done", false, "exit at the end offsets found at the start")
 	return c
 }
@@ -185,13 +200,11 @@ func (f *engineFlag) Type() string   { return "engine" }
 func (f *engineFlag) String() string { return string(*f) }
 
 func (f *engineFlag) Set(s string) error {
-	switch s {
-	case "native":
-		return nil
-	case "spark":
-		return errors.New("the Spark engine is not in this version; leave --engine out")
+	if s != "native" && s != "spark" {
+		return errors.New("want native or spark")
 	}
-	return errors.New("want native")
+	*f = engineFlag(s)
+	return nil
 }
 
 // fromFlag is earliest, or nothing.
