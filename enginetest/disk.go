@@ -22,7 +22,7 @@ type Disk struct {
 	lasting map[string]*inode // names as they were at the last sync of the directory
 	changes []change          // of names, since
 	dead    bool
-	before  func(operation string) error
+	before  func(operation, name string) error
 }
 
 type inode struct {
@@ -54,7 +54,7 @@ func NewDisk() *Disk { return &Disk{names: map[string]*inode{}, lasting: map[str
 
 // Before sets what is asked before each operation: with an error it does not
 // happen, but for half of the bytes of a write.
-func (d *Disk) Before(ask func(operation string) error) {
+func (d *Disk) Before(ask func(operation, name string) error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.before = ask
@@ -67,7 +67,7 @@ func (d *Disk) begin(operation, name string) error {
 	d.mu.Unlock()
 	var err error
 	if ask != nil && !dead {
-		err = ask(operation)
+		err = ask(operation, name)
 	}
 	d.mu.Lock()
 	if d.dead {

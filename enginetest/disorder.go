@@ -95,8 +95,9 @@ type chaos struct {
 
 	mu      sync.Mutex
 	dice    *rand.Rand
-	fault   fault // that is to come
-	after   int   // so many operations of its kind
+	moments [lanes]*rand.Rand // how long operations of the disk take
+	fault   fault             // that is to come
+	after   int               // so many operations of its kind
 	struck  chan struct{}
 	happens bool
 	dir     string // the engine's files after it
@@ -145,6 +146,9 @@ func (c *chaos) strike() error {
 // disturb puts the writes of results and dead letters, and the disk, under chaos' rule.
 func (c *chaos) disturb() {
 	c.dice = rand.New(rand.NewPCG(c.seed, 4))
+	for l := range c.moments {
+		c.moments[l] = rand.New(rand.NewPCG(c.seed, uint64(5+l)))
+	}
 	c.line.Results.OnWrite(c.onWrite(laneResults, c.delays(), writeCrash, writeFails))
 	c.line.DeadLetters.OnWrite(c.onWrite(laneDeadLetters, c.delays(), letterCrash))
 	c.line.Disk.Before(c.onDisk)
@@ -204,8 +208,17 @@ func (c *chaos) onWrite(l lane, delays []time.Duration, faults ...fault) func([]
 	}
 }
 
-func (c *chaos) onDisk(operation string) error {
-	laneEngine.sleep(c.moment(operation))
+func (c *chaos) onDisk(operation, name string) error {
+	l := diskLane(operation, name)
+	l.sleep(c.moment(l, operation))
+	err := c.onDiskNow(operation)
+	if err == errCrash {
+		l.sleep(1) // who was severed comes to rest before the engine hears of it
+	}
+	return err
+}
+
+func (c *chaos) onDiskNow(operation string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now, since := c.due(diskCrash, diskIsFull)
@@ -220,14 +233,26 @@ func (c *chaos) onDisk(operation string) error {
 	return nil
 }
 
+// diskLane is whose an operation is: journals are written by the loop, and go
+// with what a checkpoint no longer needs.
+func diskLane(operation, name string) lane {
+	switch base := filepath.Base(name); {
+	case operation == "remove", strings.HasPrefix(base, "checkpoint"), strings.HasPrefix(base, "ids-"):
+		return laneSaving
+	case strings.HasPrefix(base, "journal-"):
+		return laneEngine
+	}
+	return laneDirectory
+}
+
 // moment is how long an operation of the disk takes: a sync now and then very long.
-func (c *chaos) moment(operation string) time.Duration {
+func (c *chaos) moment(l lane, operation string) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if operation == "sync" && c.dice.IntN(40) == 0 {
-		return time.Duration(c.dice.Int64N(6e8))
+	if operation == "sync" && c.moments[l].IntN(40) == 0 {
+		return time.Duration(c.moments[l].Int64N(6e8))
 	}
-	return moment(c.dice)
+	return moment(c.moments[l])
 }
 
 // off takes the disk as the crash leaves it.

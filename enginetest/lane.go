@@ -15,7 +15,9 @@ const (
 	laneFetch              // what it fetches ahead
 	laneResults
 	laneDeadLetters
-	lanes
+	laneSaving        // files of checkpoints and ids, which are written beside the rest
+	laneDirectory     // names in a directory, which one goroutine at a time makes last
+	lanes         = 8 // divides an engine's tick: so each tick is the engine's
 )
 
 // in is the time from now to the lane's first moment at least d later.

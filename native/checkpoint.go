@@ -1,7 +1,6 @@
 package native
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -35,18 +34,30 @@ type state struct {
 	ids          *idSet
 }
 
-const checkpointHead = "liushui checkpoint 2\n"
+const checkpointStart = "liushui checkpoint 3\n"
 
-// encode writes the checkpoint: head, varints, cells, XXH3 (64 bits) of all before it.
-func (s *state) encode(to io.Writer) error {
-	sum := xxh3.New()
-	w := bufio.NewWriterSize(io.MultiWriter(to, sum), 64<<10)
-	w.Write(s.encodeHead([]byte(checkpointHead))) // an error stays until Flush
-	s.table.encode(w)
-	if err := w.Flush(); err != nil {
+// encode writes the checkpoint: its start, the cells from pages of a table, what
+// end gives (the head, which names segments), the head's offset and XXH3 (64
+// bits each) of all before it.
+func encode(to io.Writer, pages <-chan []byte, end func() ([]byte, error)) error {
+	sum, at := xxh3.New(), counter(0)
+	w := io.MultiWriter(to, sum, &at)
+	if _, err := io.WriteString(w, checkpointStart); err != nil {
 		return err
 	}
-	_, err := to.Write(binary.LittleEndian.AppendUint64(nil, sum.Sum64()))
+	for page := range pages {
+		if _, err := w.Write(page); err != nil {
+			return err
+		}
+	}
+	head, err := end()
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(binary.LittleEndian.AppendUint64(head, uint64(at))); err != nil {
+		return err
+	}
+	_, err = to.Write(binary.LittleEndian.AppendUint64(nil, sum.Sum64()))
 	return err
 }
 
@@ -78,16 +89,21 @@ func (s *state) encodeHead(b []byte) []byte {
 	return b
 }
 
-// encode writes what the numbers in cells mean, how many cells there are, and the cells.
-func (t *table) encode(w *bufio.Writer) {
-	b := binary.AppendUvarint(t.plan.encodeNames(nil), uint64(t.open))
+// pageSize is how much of the cells is handed over at once.
+const pageSize = 256 << 10
+
+// encode hands over what the numbers in cells mean, how many cells there are,
+// and the cells.
+func (t *table) encode(pages chan<- []byte) {
+	page := binary.AppendUvarint(t.plan.encodeNames(make([]byte, 0, pageSize)), uint64(t.open))
 	var before times
 	for c := range t.all() {
-		b = t.encodeCell(b, c, &before)
-		w.Write(b)
-		b = b[:0]
+		if page = t.encodeCell(page, c, &before); len(page) > pageSize*7/8 {
+			pages <- page
+			page = make([]byte, 0, pageSize)
+		}
 	}
-	w.Write(b)
+	pages <- page
 }
 
 // encodeNames appends the names of statistics and measures: a job in which they
@@ -140,14 +156,18 @@ func (t *table) encodeCell(b []byte, c *cell, before *times) []byte {
 
 // decodeState reads a checkpoint for a job whose plan is p; it does not read the ids.
 func decodeState(b []byte, p *plan) (*state, error) {
-	if len(b) < len(checkpointHead)+8 || string(b[:len(checkpointHead)]) != checkpointHead {
+	if len(b) < len(checkpointStart)+16 || string(b[:len(checkpointStart)]) != checkpointStart {
 		return nil, errors.New("it is not a checkpoint of this version")
 	}
-	body := b[:len(b)-8]
+	body, cells := b[:len(b)-8], b[len(checkpointStart):len(b)-16]
 	if xxh3.Hash(body) != binary.LittleEndian.Uint64(b[len(b)-8:]) {
 		return nil, errors.New("wrong checksum")
 	}
-	r := &reader{b: body[len(checkpointHead):]}
+	at := binary.LittleEndian.Uint64(b[len(b)-16:])
+	if at < uint64(len(checkpointStart)) || at > uint64(len(b)-16) {
+		return nil, errShort
+	}
+	r := &reader{b: b[at : len(b)-16]}
 	s := &state{jobHash: r.string(), topicID: r.string(), resultsID: r.string(), feed: r.string(), partitions: map[int32]partition{}}
 	if s.jobHash != p.job.Hash() {
 		return s, errOtherJob
@@ -167,10 +187,7 @@ func decodeState(b []byte, p *plan) (*state, error) {
 		s.segments = append(s.segments, segment{number: r.varint(), size: r.varint(), sum: uint32(r.varint()), newest: r.varint(), oldest: r.varint()})
 	}
 	s.table = newTable(p)
-	if err := s.table.decode(r); err != nil {
-		return nil, err
-	}
-	return s, r.err
+	return s, errors.Join(r.err, s.table.decode(&reader{b: cells[:int(at)-len(checkpointStart)]}))
 }
 
 // errOtherJob means that a checkpoint is of a job that computes something else.
@@ -270,27 +287,6 @@ func (t *table) decodeValues(c *cell, r *reader, measures []int) (err error) {
 		}
 	}
 	return r.err
-}
-
-// writeCheckpoint writes a checkpoint aside, syncs it and renames it; it returns its bytes.
-func (d directory) writeCheckpoint(s *state) (int64, error) {
-	name, n := d.checkpoint(s.number), counter(0)
-	err := d.writeAt(name+".new", 0, func(w io.Writer) error { return s.encode(io.MultiWriter(w, &n)) })
-	if err != nil {
-		return 0, fmt.Errorf("write checkpoint: %w", err)
-	}
-	if err := d.Rename(name+".new", name); err != nil {
-		return 0, fmt.Errorf("keep checkpoint: %w", err)
-	}
-	return int64(n), d.SyncDir(d.path)
-}
-
-// counter counts what is written.
-type counter int64
-
-func (c *counter) Write(b []byte) (int, error) {
-	*c += counter(len(b))
-	return len(b), nil
 }
 
 // dropOld removes what the two newest checkpoints do not need: older ones, the

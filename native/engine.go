@@ -75,6 +75,7 @@ type Engine struct {
 	intake   *intake
 	journal  *journal
 	number   int64     // of the current journal
+	saving   *saving   // nil where none is under way
 	segments []segment // of the newest checkpoint
 	kept     *liushui.Checkpoint
 	older    map[int32]int64 // offsets of the checkpoint before the newest
@@ -168,6 +169,9 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 	e.intake = startIntake(fetching, reader)
 	defer func() { stopFetching(); <-e.intake.done }()
 	defer func() {
+		if e.saving != nil { // the engine fails of something else
+			<-e.saving.done
+		}
 		if e.journal != nil {
 			err = errors.Join(err, e.journal.close())
 		}
@@ -256,7 +260,7 @@ func (e *Engine) begin(ctx context.Context, kept *restored) error {
 		return e.resume(ctx, kept)
 	}
 	e.startFresh()
-	return e.checkpoint(ctx)
+	return errors.Join(e.checkpoint(ctx), e.saved(ctx, true))
 }
 
 // awaitEnds waits until each partition's extent is known.

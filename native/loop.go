@@ -142,10 +142,13 @@ func (e *Engine) periodic(ctx context.Context, now time.Time) error {
 		}
 		e.rateSince, e.rateRead = now, e.account.Read
 	}
+	if err := e.saved(ctx, false); err != nil {
+		return err
+	}
 	// One more when all is judged: what is committed is the older checkpoint, and a
 	// full broker holds producers back until that is far enough.
 	due := now.Sub(e.checkpointed) >= e.c.CheckpointEvery && (e.sinceCheckpoint > 0 || !maps.Equal(e.older, e.newest))
-	if due || e.sinceCheckpoint >= checkpointRecords {
+	if due && e.saving == nil || e.sinceCheckpoint >= checkpointRecords {
 		return e.checkpoint(ctx)
 	}
 	return nil
@@ -164,76 +167,9 @@ func (e *Engine) reached() bool {
 	return true
 }
 
-// checkpoint sends what is held back, waits until all is acknowledged, and
-// writes the state; then the journal begins anew.
-func (e *Engine) checkpoint(ctx context.Context) error {
-	now := time.Now()
-	if err := e.send(ctx, now, true); err != nil {
-		return err
-	}
-	if err := errors.Join(e.c.Results.Flush(ctx), e.c.DeadLetters.Flush(ctx)); err != nil {
-		return fmt.Errorf("wait for acknowledgements: %w", err)
-	}
-	s := e.snapshot()
-	before := e.segments
-	var err error
-	if s.segments, err = e.dir.appendIDs(liveSegments(e.segments, e.marks.tooLate()), e.ids.added, e.marks.corrections); err != nil {
-		return err
-	}
-	next, err := e.dir.createJournal(s.number)
-	if err != nil {
-		return err
-	}
-	size, err := e.dir.writeCheckpoint(s)
-	if err != nil {
-		return errors.Join(err, next.close())
-	}
-	e.kept = &liushui.Checkpoint{Time: now.UnixMilli(), Bytes: size, Took: time.Since(now).Milliseconds(), IDs: int64(e.ids.size())}
-	if e.journal != nil {
-		err = e.journal.close()
-	}
-	e.journal, e.number, e.segments = next, s.number, s.segments
-	e.ids.added = nil
-	e.settled = e.marks.watermark
-	e.sinceCheckpoint, e.checkpointed = 0, now
-	e.older, e.newest = e.newest, offsetsOf(s.partitions)
-	return errors.Join(err, e.dir.dropOld(before, s.segments), e.commitOlder(ctx))
-}
-
-// commitOlder tells others what the engine will never read again.
-func (e *Engine) commitOlder(ctx context.Context) error {
-	if len(e.older) == 0 {
-		return nil
-	}
-	within, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	if err := e.intake.reader.Commit(within, Group, e.older); err != nil && ctx.Err() == nil {
-		e.c.Log.Warn("offsets were not committed; the next checkpoint tries again", "group", Group, "error", err)
-	}
-	return nil
-}
-
-func offsetsOf(partitions map[int32]partition) map[int32]int64 {
-	offsets := map[int32]int64{}
-	for number, p := range partitions {
-		offsets[number] = p.offset
-	}
-	return offsets
-}
-
-func (e *Engine) snapshot() *state {
-	s := &state{number: e.number + 1, jobHash: e.c.Job.Hash(), topicID: e.topicID, resultsID: e.resultsID, generation: e.generation, replaces: e.replaces,
-		completeFrom: e.completeFrom, unseen: e.unseen, watermark: e.marks.watermark, partitions: map[int32]partition{},
-		account: e.account, corrected: e.corrected, judged: e.judged, newest: e.marks.newest, feed: e.feed, table: e.table}
-	for number, p := range e.marks.partitions {
-		s.partitions[number] = *p
-	}
-	return s
-}
-
 // stop is the clean end: everything is sent, acknowledged and kept, and said.
 func (e *Engine) stop(ctx context.Context) error {
-	if err := e.checkpoint(ctx); err != nil {
+	if err := errors.Join(e.checkpoint(ctx), e.saved(ctx, true)); err != nil {
 		return fmt.Errorf("stop: %w", err)
 	}
 	if err := e.sendProgress(ctx, time.Now(), true); err != nil {

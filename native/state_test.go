@@ -1,7 +1,6 @@
 package native
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -57,14 +56,14 @@ func onDisk(tb testing.TB) directory { return directory{osDisk{}, tb.TempDir()} 
 
 func keep(tb testing.TB, dir directory, s *state) {
 	tb.Helper()
-	var err error
-	if s.segments, err = dir.appendIDs(s.segments, s.ids.added, 3_600_000); err != nil {
+	v := &saving{state: s}
+	pages := dir.save(v, s.ids.added, 3_600_000)
+	s.table.encode(pages)
+	close(pages)
+	if err := <-v.done; err != nil {
 		tb.Fatal(err)
 	}
 	s.ids.added = nil
-	if _, err := dir.writeCheckpoint(s); err != nil {
-		tb.Fatal(err)
-	}
 }
 
 func TestCheckpointHoldsEverything(t *testing.T) {
@@ -97,12 +96,13 @@ func TestDamagedCheckpoint(t *testing.T) {
 	want := results(first.table)
 	second := newState(t)
 	fill(t, second, benchEvents(300))
-	second.number = 2
-	var written bytes.Buffer
-	if err := second.encode(&written); err != nil {
+	second.number, second.ids = 2, &idSet{}
+	apart := onDisk(t)
+	keep(t, apart, second)
+	whole, err := apart.read(apart.checkpoint(2))
+	if err != nil {
 		t.Fatal(err)
 	}
-	whole := written.Bytes()
 	random := rand.New(rand.NewPCG(3, 3))
 	for range 300 {
 		damaged := bytes.Clone(whole)
@@ -251,13 +251,9 @@ func TestTornJournal(t *testing.T) {
 func FuzzDecodeState(f *testing.F) {
 	s := newState(f)
 	fill(f, s, benchEvents(20))
-	var written bytes.Buffer
-	w := bufio.NewWriter(&written)
-	s.table.encode(w)
-	if err := w.Flush(); err != nil {
-		f.Fatal(err)
-	}
-	cells, p := written.Bytes(), s.table.plan
+	pages := make(chan []byte, 1) // all fits into one
+	s.table.encode(pages)
+	cells, p := <-pages, s.table.plan
 	if err := newTable(p).decode(&reader{b: cells}); err != nil {
 		f.Fatal(err)
 	}
