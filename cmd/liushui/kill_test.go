@@ -252,6 +252,15 @@ func compareWithTheLog(t *testing.T, data string, job *liushui.Job) {
 // have ended, and the engine stopped.
 func compareWithOracle(t *testing.T, topics map[string][]liushui.Record, dsn string, job *liushui.Job, completeFrom int64) {
 	t.Helper()
+	account := compareCells(t, topics, dsn, job, completeFrom)
+	if diff := cmp.Diff(account, lastAccount(t, topics[liushui.TopicResults])); diff != "" {
+		t.Errorf("the engine's account is not that of the log: %s", diff)
+	}
+}
+
+// compareCells compares results and tables, and returns the account of the log.
+func compareCells(t *testing.T, topics map[string][]liushui.Record, dsn string, job *liushui.Job, completeFrom int64) liushui.Account {
+	t.Helper()
 	results := topics[liushui.TopicResults]
 	late := map[enginetest.Place]bool{}
 	for _, letter := range topics[liushui.TopicDeadLetters] {
@@ -282,9 +291,7 @@ func compareWithOracle(t *testing.T, topics map[string][]liushui.Record, dsn str
 			t.Errorf("%s: %d of %d cells differ", where, len(diff), len(want))
 		}
 	}
-	if diff := cmp.Diff(account, lastAccount(t, results)); diff != "" {
-		t.Errorf("the engine's account is not that of the log: %s", diff)
-	}
+	return account
 }
 
 // readBack reads all topics of a data directory.

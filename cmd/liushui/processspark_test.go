@@ -1,8 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"log/slog"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,8 +34,9 @@ func (l *sparkLine) process(more ...string) []string {
 		"--brokers", l.kafka, "--data", l.data}, more...)
 }
 
-// compareAll holds topic, tables and account to the oracle's.
-func (l *sparkLine) compareAll() {
+// compareAll holds topic, tables and account to the oracle's. Where Spark was
+// killed, a batch may be unheard of; the account then has to say so.
+func (l *sparkLine) compareAll(unheard bool) {
 	l.t.Helper()
 	client, err := kafka.Connect(l.t.Context(), kafka.Config{Brokers: []string{l.kafka}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -43,7 +47,15 @@ func (l *sparkLine) compareAll() {
 	for _, name := range []string{liushui.TopicEvents, liushui.TopicResults, liushui.TopicDeadLetters} {
 		topics[name] = readTopic(l.t, client, name)
 	}
-	compareWithOracle(l.t, topics, databaseIn(l.data), shop(l.t), 0)
+	want, last := compareCells(l.t, topics, databaseIn(l.data), shop(l.t), 0), newestProgress(l.t, topics[liushui.TopicResults])
+	switch told := strings.Contains(strings.Join(last.Unknown, "; "), "account: "); {
+	case !last.Account.Balanced() || last.Account.Read != want.Read:
+		l.t.Errorf("the account is %+v, want %+v", last.Account, want)
+	case told && !unheard:
+		l.t.Errorf("the account is not known: %q", last.Unknown)
+	case !told && last.Account != want:
+		l.t.Errorf("the account is %+v, want %+v", last.Account, want)
+	}
 	bad := map[string]bool{}
 	for _, letter := range topics[liushui.TopicDeadLetters] {
 		if header(letter, "engine") != "spark" || header(letter, "reason") != "bad" {
@@ -51,9 +63,24 @@ func (l *sparkLine) compareAll() {
 		}
 		bad[string(letter.Key)] = true
 	}
-	if want := lastAccount(l.t, topics[liushui.TopicResults]).Bad; int64(len(bad)) != want {
-		l.t.Errorf("%d dead letters of %d bad records", len(bad), want)
+	if int64(len(bad)) != want.Bad {
+		l.t.Errorf("%d dead letters of %d bad records", len(bad), want.Bad)
 	}
+}
+
+// newestProgress is the last thing that Spark's supervisor said.
+func newestProgress(t *testing.T, results []liushui.Record) (p liushui.Progress) {
+	t.Helper()
+	for _, r := range slices.Backward(results) {
+		if string(r.Key) == liushui.ProgressKey("spark") {
+			if err := json.Unmarshal(r.Value, &p); err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+	}
+	t.Fatal("no progress record of Spark")
+	return p
 }
 
 // On a real Kafka and on the embedded broker, Spark computes what the events come
@@ -80,10 +107,81 @@ func TestLineOnSpark(t *testing.T) {
 			must(t, command(t, append([]string{"produce", "--brokers", l.kafka, "--data", l.data, "--speed", "max"}, p.feed...)...))
 			must(t, command(t, l.process("--exit-when-done")...))
 			l.awaitFinal()
-			l.compareAll()
+			l.compareAll(false)
 			must(t, command(t, l.process("--exit-when-done")...)) // from the checkpoint: nothing is counted again
-			l.compareAll()
+			l.compareAll(false)
 			l.stop("store")
 		})
 	}
+}
+
+// Supervisor, Connect server, a worker and the whole cluster are killed in the
+// middle: the figures are those of the log.
+func TestSparkIsKilled(t *testing.T) {
+	spark := dev.StartSparkCluster(t, dev.SparkConfig{})
+	l := newSparkLine(t, "", spark.Addr)
+	l.open("broker", "store")
+	p := makePayments(t, 6000)
+	produce := launch(t, append([]string{"produce", "--brokers", l.kafka, "--data", l.data, "--rate", "200/s"}, p.feed...)...)
+	produce.says("topic created")
+	first, _ := process(t, l.process()...)
+	time.Sleep(7 * time.Second)
+	_ = first.Process.Kill()
+	_ = first.Wait()
+	supervisor := launch(t, l.process()...)
+	supervisor.says("the query still runs")
+	again := func(parts ...*dev.SparkPart) {
+		t.Helper()
+		for _, part := range parts {
+			part.Kill()
+		}
+		for _, part := range parts {
+			if err := part.Start(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	time.Sleep(2 * time.Second)
+	again(spark.Connect)
+	supervisor.says("Spark has lost the session")
+	supervisor.says("Spark runs the query")
+	time.Sleep(4 * time.Second)
+	again(spark.Workers[0])
+	time.Sleep(3 * time.Second)
+	again(spark.Master, spark.Workers[0], spark.Workers[1], spark.Connect)
+	<-produce.done
+	l.awaitFinal()
+	supervisor.stop()
+	l.stop("store")
+	l.compareAll(true)
+}
+
+// What a person must mend is said in one line; for a Spark that is away it waits.
+func TestSparkMisuse(t *testing.T) {
+	server := dev.StartSpark(t, dev.SparkConfig{Token: "right"})
+	l := newSparkLine(t, "", server.Addr)
+	l.open("broker")
+	l.write(liushui.TopicEvents, event("one", time.Now()))
+	for _, test := range []struct {
+		token string
+		more  []string
+		want  string
+	}{
+		{"", nil, "wants a token"},
+		{"wrong", nil, "refuses the token"},
+		{"right", []string{"--trigger", "realtime"}, "--trigger realtime wants Spark 4.3 or later, where it can aggregate; this is 4.2.0"},
+		{"right", []string{"--trigger", "now"}, "--trigger now: want 1ms to 1h, or realtime"},
+		{"right", []string{"--checkpoint", "nosuch://here/checkpoints"}, "--checkpoint nosuch://here/checkpoints: Spark cannot keep its checkpoint there"},
+		{"right", []string{"--checkpoint", "file:/proc/checkpoints"}, "--checkpoint file:/proc/checkpoints: Spark cannot keep its checkpoint there"},
+	} {
+		r := commandWith(t, []string{"LIUSHUI_SPARK_TOKEN=" + test.token}, l.process(append(test.more, "--exit-when-done")...)...)
+		line := strings.TrimSpace(r.errOut[max(0, strings.LastIndex(r.errOut, "liushui:")):])
+		if r.code != exitMisuse || !strings.Contains(line, test.want) || strings.Contains(r.errOut, "wrong") {
+			t.Errorf("with token %q and %q it exits with %d: %s", test.token, test.more, r.code, line)
+		}
+	}
+	l.spark = "sc://" + freePort(t)
+	waits := launch(t, l.process()...)
+	waits.says("waiting for Spark: ask Spark for its version: no answer from Spark at " + l.spark)
+	waits.stop()
 }
