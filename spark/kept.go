@@ -22,7 +22,7 @@ type kept struct {
 	Attempt    int64  // ms at which all was begun anew on demand; 0: never
 	From       map[int32]int64
 	Queries    map[string]queryID // by name
-	Plan       string             // what they run
+	Plan       string             // hash of what they run
 }
 
 func (e *Engine) keptFile() string { return filepath.Join(e.c.Dir, engineName, "queries.json") }

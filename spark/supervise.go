@@ -2,6 +2,8 @@ package spark
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -184,7 +186,7 @@ func (e *Engine) resume(ctx context.Context) error {
 		from[end.Partition], e.targets[end.Partition] = end.Start, end.End
 	}
 	same := e.kept.Generation == e.generation && e.kept.Checkpoint == e.c.Checkpoint && e.kept.TopicID == e.topicID
-	identity, queries, attempt := e.kept.Identity, e.kept.Queries, e.kept.Attempt
+	identity, queries, attempt, runs := e.kept.Identity, e.kept.Queries, e.kept.Attempt, e.kept.Plan
 	if same && !e.c.FromEarliest && e.kept.From != nil {
 		from = e.kept.From
 	}
@@ -203,7 +205,7 @@ func (e *Engine) resume(ctx context.Context) error {
 	}
 	e.ledger.begin(maps.Clone(from), before)
 	e.kept = kept{Generation: e.generation, Job: e.c.Job.Hash(), TopicID: e.topicID, Checkpoint: e.c.Checkpoint, Attempt: attempt, From: from,
-		Queries: map[string]queryID{}, Plan: e.plan.String()}
+		Queries: map[string]queryID{}, Plan: e.planHash()}
 	e.queries = []*query{
 		{name: "results", topic: e.c.ResultsTo, mode: "update", rows: e.plan.resultRows},
 		{name: "letters", topic: e.c.LettersTo, mode: "append", rows: e.plan.letterRows, headers: true},
@@ -212,7 +214,14 @@ func (e *Engine) resume(ctx context.Context) error {
 	if identity.Session == "" {
 		return e.renew(ctx)
 	}
-	return e.adopt(ctx, identity, queries, same && !e.c.FromEarliest)
+	return e.adopt(ctx, identity, queries, same && !e.c.FromEarliest && runs == e.kept.Plan)
+}
+
+// planHash names all that the queries are made of: one that was made of something
+// else, as by another version of the program, is started again.
+func (e *Engine) planHash() string {
+	sum := sha256.Sum256(fmt.Append(nil, e.plan, e.c.Brokers, e.c.Kafka, e.c.Topic, e.c.ResultsTo, e.c.LettersTo, e.c.Partitions, e.trigger))
+	return hex.EncodeToString(sum[:8])
 }
 
 // directory is a query's checkpoint: of this job, this generation and this

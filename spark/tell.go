@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"liushui"
@@ -114,25 +116,34 @@ func (e *Engine) progressAt(now time.Time, ends []liushui.PartitionEnd) liushui.
 	return p
 }
 
+// queryStopWithin bounds the stop of the queries; Spark ends the batch under way
+// before it says that one has stopped.
+const queryStopWithin = 3 * time.Second
+
 // stop stops the queries and says the last of them. What does not stop in time
-// runs on, and the next start takes it up.
+// runs on, or stops later, and the next start takes it up.
 func (e *Engine) stop(ctx context.Context) error {
-	stopped := true
+	within, cancel := context.WithTimeout(ctx, queryStopWithin)
+	defer cancel()
+	var all sync.WaitGroup
+	var running atomic.Int32
 	for _, q := range e.queries {
 		if q.id.ID == "" {
 			continue
 		}
-		within, cancel := context.WithTimeout(ctx, stopWithin*3/8)
-		err := e.session.stop(within, q.id)
-		if err == nil {
-			err = e.hear(within, q)
-		}
-		cancel()
-		if err != nil && !unknown(err) && !lost(err) {
-			stopped = false
-			e.c.Log.Warn("Spark has not said that the query has stopped; if it runs on, the next start takes it up", "query", q.name, "reason", err)
-		}
+		all.Go(func() {
+			err := e.session.stop(within, q.id)
+			if err == nil {
+				err = e.hear(within, q)
+			}
+			if err != nil && !unknown(err) && !lost(err) {
+				running.Add(1)
+				e.c.Log.Warn("Spark has not said that the query has stopped; if it runs on, the next start takes it up", "query", q.name, "reason", err)
+			}
+		})
 	}
+	all.Wait()
+	stopped := running.Load() == 0
 	if err := e.sendProgress(ctx, stopped); err != nil {
 		return err
 	}

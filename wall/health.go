@@ -1,7 +1,9 @@
 package wall
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 
 	"liushui"
 )
@@ -24,6 +26,9 @@ type accountAt struct {
 
 // take compares a progress record with what other engines said at its offsets.
 func (a *accounts) take(p *liushui.Progress) {
+	if slices.ContainsFunc(p.Unknown, func(field string) bool { return strings.HasPrefix(field, "account") }) {
+		return // it cannot be compared
+	}
 	if a.byEngine == nil {
 		a.byEngine, a.differ = map[string][]accountAt{}, map[[2]string]bool{}
 	}

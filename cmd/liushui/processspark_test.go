@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"log/slog"
+	"maps"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -47,7 +51,7 @@ func (l *sparkLine) compareAll(unheard bool) {
 	for _, name := range []string{liushui.TopicEvents, liushui.TopicResults, liushui.TopicDeadLetters} {
 		topics[name] = readTopic(l.t, client, name)
 	}
-	want, last := compareCells(l.t, topics, databaseIn(l.data), shop(l.t), 0), newestProgress(l.t, topics[liushui.TopicResults])
+	want, last := compareCells(l.t, topics, databaseIn(l.data), shop(l.t), 0), newestProgress(l.t, topics[liushui.TopicResults], "spark")
 	switch told := strings.Contains(strings.Join(last.Unknown, "; "), "account: "); {
 	case !last.Account.Balanced() || last.Account.Read != want.Read:
 		l.t.Errorf("the account is %+v, want %+v", last.Account, want)
@@ -68,19 +72,33 @@ func (l *sparkLine) compareAll(unheard bool) {
 	}
 }
 
-// newestProgress is the last thing that Spark's supervisor said.
-func newestProgress(t *testing.T, results []liushui.Record) (p liushui.Progress) {
+// newestProgress is the last thing that an engine said.
+func newestProgress(t *testing.T, results []liushui.Record, engine string) (p liushui.Progress) {
 	t.Helper()
 	for _, r := range slices.Backward(results) {
-		if string(r.Key) == liushui.ProgressKey("spark") {
+		if string(r.Key) == liushui.ProgressKey(engine) {
 			if err := json.Unmarshal(r.Value, &p); err != nil {
 				t.Fatal(err)
 			}
 			return p
 		}
 	}
-	t.Fatal("no progress record of Spark")
+	t.Fatal("no progress record of " + engine)
 	return p
+}
+
+// sparkEvents is how many events the Spark line computes; LIUSHUI_SPARK_EVENTS sets it.
+func sparkEvents(t *testing.T) int64 {
+	t.Helper()
+	text := os.Getenv("LIUSHUI_SPARK_EVENTS")
+	if text == "" {
+		return 3000
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // On a real Kafka and on the embedded broker, Spark computes what the events come
@@ -96,7 +114,7 @@ func TestLineOnSpark(t *testing.T) {
 			if brokers == "" {
 				l.open("broker")
 			}
-			p := makePayments(t, 3000)
+			p := makePayments(t, sparkEvents(t))
 			l.makeTopic(liushui.TopicEvents, 3)
 			var bad []liushui.Record
 			for _, sort := range poison(time.UnixMilli(1_580_486_400_000)) {
@@ -184,4 +202,48 @@ func TestSparkMisuse(t *testing.T) {
 	waits := launch(t, l.process()...)
 	waits.says("waiting for Spark: ask Spark for its version: no answer from Spark at " + l.spark)
 	waits.stop()
+}
+
+// Both engines compute one log at once: it is one job in one generation, its
+// figures are joined by version, and both accounts are that of the log.
+func TestBothEngines(t *testing.T) {
+	l := newSparkLine(t, "", dev.Spark(t, dev.Spark42).Addr)
+	l.open("broker", "store")
+	p := makePayments(t, 4000)
+	produce := launch(t, append([]string{"produce", "--brokers", l.kafka, "--data", l.data, "--rate", "500/s"}, p.feed...)...)
+	produce.says("topic created")
+	l.start("process")
+	onSpark := launch(t, l.process()...)
+	<-produce.done
+	l.awaitFinal()
+	client := l.client()
+	defer client.Close()
+	eventually(t, "Spark stands at the end, and its watermark too", func() bool {
+		results := readTopic(t, client, liushui.TopicResults)
+		if !slices.ContainsFunc(results, func(r liushui.Record) bool { return string(r.Key) == liushui.ProgressKey("spark") }) {
+			return false
+		}
+		last := newestProgress(t, results, "spark")
+		return last.Account.Read == p.rows && last.Watermark == last.Newest-shop(t).Lateness.Milliseconds()
+	})
+	l.stop("process")
+	onSpark.stop()
+	l.stop("store")
+	topics := l.topics()
+	said := map[string]liushui.Progress{}
+	for _, engine := range []string{"native", "spark"} {
+		of := maps.Clone(topics)
+		of[liushui.TopicResults] = slices.DeleteFunc(slices.Clone(topics[liushui.TopicResults]), func(r liushui.Record) bool {
+			return liushui.KindOf(r.Key) == liushui.KindResult && !bytes.Contains(r.Value, []byte(`"engine":"`+engine+`"`))
+		})
+		want := compareCells(t, of, databaseIn(l.data), shop(t), 0) // each one's own results, and the tables of both
+		said[engine] = newestProgress(t, topics[liushui.TopicResults], engine)
+		if said[engine].Account != want {
+			t.Errorf("the account of %s is %+v, want %+v", engine, said[engine].Account, want)
+		}
+	}
+	native, spark := said["native"], said["spark"]
+	if native.Watermark != spark.Watermark || native.Newest != spark.Newest || native.Generation != spark.Generation {
+		t.Errorf("native says %+v,\n spark says %+v", native, spark)
+	}
 }
