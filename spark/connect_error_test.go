@@ -173,3 +173,27 @@ func TestAuthoritiesThatAreNone(t *testing.T) {
 		}
 	}
 }
+
+// Whether who speaks TLS ends a connection with a word or resets it is chance.
+func TestAServerThatResets(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 1))
+			_ = conn.(*net.TCPConn).SetLinger(0)
+			conn.Close()
+		}
+	}()
+	_, err = connected(t, server{Address: "sc://" + listener.Addr().String(), Patience: time.Second}).version(t.Context())
+	if !away(err) || !strings.Contains(err.Error(), "it closes the connection at once; perhaps it wants use_ssl=true") {
+		t.Error(err)
+	}
+}

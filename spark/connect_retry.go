@@ -133,8 +133,15 @@ func reason(err error) string {
 	for _, wrapping := range []string{"transport: ", "Error while dialing: ", "authentication handshake failed: "} {
 		text = strings.TrimPrefix(text, wrapping)
 	}
-	if text == "error reading server preface: EOF" {
+	if closedAtOnce(text) {
 		return "it closes the connection at once; perhaps it wants use_ssl=true"
 	}
 	return text
+}
+
+// closedAtOnce: by a word, or by a reset that is met while reading or writing.
+func closedAtOnce(text string) bool {
+	preface, ok := strings.CutPrefix(text, "error reading server preface: ")
+	return ok && (preface == "EOF" || strings.HasSuffix(preface, "connection reset by peer")) ||
+		strings.HasPrefix(text, "write tcp ") && strings.HasSuffix(text, "broken pipe")
 }

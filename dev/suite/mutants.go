@@ -51,7 +51,7 @@ var mutants = []mutant{
 	{"an id is forgotten too early", "native/ids.go", "if held.time() > tooLate {\n				return false", "if held.time() > tooLate+20_000 {\n				return false"},
 	{"a cent is rounded", "native/fold.go", "addWide(f.values[d.at+m.at:], f.columns.amounts[row])", "addWide(f.values[d.at+m.at:], f.columns.amounts[row]/100*100)"},
 	{"the journal is not synced", "native/journal.go", "if err := j.file.Sync(); err != nil {", "if err := error(nil); err != nil {"},
-	{"a checkpoint does not wait for acknowledgements", "native/save.go", "errors.Join(e.c.Results.Flush(ctx), e.c.DeadLetters.Flush(ctx)); err != nil {\n		return fmt.Errorf(\"wait for", "error(nil); err != nil {\n		return fmt.Errorf(\"wait for"},
+	{"a checkpoint does not wait for acknowledgements", "native/save.go", "errors.Join(e.c.Results.Flush(ctx), e.c.DeadLetters.Flush(ctx)); err != nil {\n		return fmt.Errorf(\"wait for", "errors.Join(); err != nil {\n		return fmt.Errorf(\"wait for"},
 	{"results are sent before the batch is journaled", "native/loop.go", "entry.after = e.marks.watermark\n", "entry.after = e.marks.watermark\n		e.collect()\n		if err := errors.Join(e.send(ctx, now, true), e.c.Results.Flush(ctx)); err != nil {\n			return taken, err\n		}\n"},
 }
 
