@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,9 +22,10 @@ type query struct {
 	headers           bool
 	rows              func(records *pb.Relation) *pb.Relation
 
-	id   queryID
-	wait time.Duration // before the next start; it has failed
-	next time.Time
+	id    queryID
+	heard string        // the newest batch that was taken
+	wait  time.Duration // before the next start; it has failed
+	next  time.Time
 }
 
 // persist tries until the server is there, says so once, and returns any error
@@ -102,7 +105,11 @@ func (e *Engine) adopt(ctx context.Context, id identity, queries map[string]quer
 			e.c.Log.Info("the query still runs", "query", q.name, "id", found.ID)
 			q.id, e.kept.Queries[q.name] = found.queryID, found.queryID
 		default:
-			if err := e.session.stop(ctx, found.queryID); err != nil {
+			err := e.persist(ctx, func() error { return e.session.stop(ctx, found.queryID) })
+			if err != nil && lost(err) {
+				return e.renew(ctx)
+			}
+			if err != nil && !unknown(err) {
 				return err
 			}
 		}
@@ -148,6 +155,9 @@ func (e *Engine) look(ctx context.Context) error {
 			}
 			if err := e.begin(ctx, q); err != nil {
 				return err
+			}
+			if q.id.ID == "" {
+				continue // it did not start, and is tried again later
 			}
 		}
 		status, err := e.session.status(ctx, q.id)
@@ -215,17 +225,20 @@ func (e *Engine) begin(ctx context.Context, q *query) error {
 	return e.keep()
 }
 
+// noFolder is what Hadoop's file systems say of a folder that cannot be: it has
+// no error class of its own.
+var noFolder = regexp.MustCompile(`(?i)no filesystem for scheme|mkdir of |permission denied|urisyntaxexception`)
+
 // cannotStart tells what a person must mend from what may mend itself.
 func (e *Engine) cannotStart(q *query, err error) error {
 	var said *sparkError
 	if !errors.As(err, &said) || away(err) || lost(err) || errors.Is(err, liushui.ErrMisuse) {
 		return err
 	}
-	text := strings.ToLower(said.Message)
 	switch {
-	case strings.Contains(text, "data source: kafka") || strings.Contains(said.Class, "DATA_SOURCE_NOT_FOUND"):
+	case strings.Contains(strings.ToLower(said.Message), "data source: kafka") || strings.Contains(said.Class, "DATA_SOURCE_NOT_FOUND"):
 		return fmt.Errorf("the Spark at %s lacks its Kafka connector: put spark-sql-kafka-0-10 and what it needs into jars/ of every node, or start it with --packages: %w: %w", e.conn.address, err, liushui.ErrMisuse)
-	case strings.Contains(text, "filesystem"), strings.Contains(text, "file scheme"), strings.Contains(text, "mkdir"), strings.Contains(text, "permission denied"), strings.Contains(text, "uri"), strings.Contains(text, "checkpoint"):
+	case noFolder.MatchString(said.Message):
 		return fmt.Errorf("--checkpoint %s: Spark cannot keep its checkpoint there: %w: %w", e.c.Checkpoint, err, liushui.ErrMisuse)
 	}
 	e.retry(q, err.Error())
@@ -240,6 +253,7 @@ func (e *Engine) hear(ctx context.Context, q *query) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	texts = texts[slices.Index(texts, q.heard)+1:] // Spark tells its newest hundred each time
 	for _, text := range texts {
 		b, err := readBatch(text)
 		if err != nil {
@@ -250,6 +264,7 @@ func (e *Engine) hear(ctx context.Context, q *query) error {
 		} else {
 			maps.Copy(e.letters, b.offsets(ends))
 		}
+		q.heard = text
 	}
 	if len(texts) > 0 {
 		q.wait = 0 // it works
