@@ -1,24 +1,78 @@
 package liushui
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"time"
 )
 
+// JobSilence is how long another job's engine must have said nothing before one
+// begins in its place, where it did not say that it stopped.
+const JobSilence = 10 * time.Second
+
 // JobLog is what a results topic says of its newest job, from which an engine
-// chooses its generation. The zero value is ready; records are observed in the
-// topic's order.
+// chooses its generation.
 type JobLog struct {
+	Reader Reader // of the results topic, from its start
+	Engine string // the one that asks
+
 	Newest   JobRecord // of the highest generation
 	First    JobRecord // first record of the newest generation's hash since another job's, or another log's
 	Progress Progress  // newest of that generation, of any engine
 	Own      Progress  // newest of that generation, of the engine that asks
 	Heard    time.Time // Kafka's time of Progress; zero: never
+
+	next int64 // offset of the next record to read
 }
 
-// Observe takes any record of the topic; engine is the one that asks.
-func (l *JobLog) Observe(r Record, engine string) error {
+// ReadUntil reads until done is true. It asks after each fetch, and when nothing
+// has come for the time of wait.
+func (l *JobLog) ReadUntil(ctx context.Context, wait time.Duration, done func() bool) error {
+	for !done() {
+		if err := l.poll(ctx, wait); err != nil {
+			return fmt.Errorf("read job records: %w", err)
+		}
+	}
+	return nil
+}
+
+func (l *JobLog) poll(ctx context.Context, wait time.Duration) error {
+	within, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	fetches, err := l.Reader.Poll(within)
+	if err != nil {
+		if within.Err() != nil {
+			return ctx.Err()
+		}
+		return err
+	}
+	for _, f := range fetches {
+		for _, r := range f.Records {
+			l.next = r.Offset + 1
+			if err := l.observe(r); err != nil {
+				return err
+			}
+		}
+		if f.Done != nil {
+			f.Done()
+		}
+	}
+	return nil
+}
+
+// AtEnd reports whether all is read that the topic held at a time.
+func (l *JobLog) AtEnd(since time.Time) bool {
+	ends := l.Reader.Ends()
+	return len(ends) > 0 && !ends[0].Asked.Before(since) && max(l.next, ends[0].Start) >= ends[0].End
+}
+
+// Busy reports whether an engine may still compute the newest job.
+func (l *JobLog) Busy(now time.Time) bool {
+	return !l.Heard.IsZero() && !l.Progress.Stopped && now.Sub(l.Heard) < JobSilence
+}
+
+func (l *JobLog) observe(r Record) error {
 	switch KindOf(r.Key) {
 	case KindJob:
 		var record JobRecord
@@ -40,7 +94,7 @@ func (l *JobLog) Observe(r Record, engine string) error {
 			return nil
 		}
 		l.Progress, l.Heard = p, time.UnixMilli(r.Time)
-		if p.Engine == engine {
+		if p.Engine == l.Engine {
 			l.Own = p
 		}
 	}

@@ -9,16 +9,6 @@ import (
 	"liushui"
 )
 
-// silence is how long another job's engine must have said nothing before this
-// one begins, where it did not say that it stopped.
-const silence = 10 * time.Second
-
-// jobLog is what the results topic says of jobs, read up to offset.
-type jobLog struct {
-	liushui.JobLog
-	offset int64 // the next to read
-}
-
 // chooseGeneration reads the job records of the results topic. The newest job's
 // generation is ours where it is this very job, computed from this very log; else a higher one begins, once
 // the other job's engine has stopped or fallen silent. What was kept of another
@@ -35,8 +25,8 @@ func (e *Engine) chooseGeneration(ctx context.Context, kept **restored) error {
 	}
 	defer reader.Close()
 	e.resultsID = reader.TopicID()
-	var log jobLog
-	if err := log.readOn(ctx, reader, func() bool { return log.atEnd(reader, asked) }); err != nil {
+	log := &liushui.JobLog{Reader: reader, Engine: engineName}
+	if err := log.ReadUntil(ctx, 50*time.Millisecond, func() bool { return log.AtEnd(asked) }); err != nil {
 		return err
 	}
 	if *kept != nil && log.Newest.Generation < (*kept).generation {
@@ -44,13 +34,13 @@ func (e *Engine) chooseGeneration(ctx context.Context, kept **restored) error {
 	}
 	e.earlier = log.Progress
 	hash := e.c.Job.Hash()
-	replaces, err := e.replaced(ctx, &log, *kept)
+	replaces, err := e.replaced(ctx, log, *kept)
 	if err != nil {
 		return err
 	}
 	if log.Newest.Hash != hash || replaces != 0 {
 		if replaces == 0 {
-			if err := e.awaitOther(ctx, reader, &log); err != nil {
+			if err := e.awaitOther(ctx, log); err != nil {
 				return err
 			}
 		}
@@ -63,7 +53,7 @@ func (e *Engine) chooseGeneration(ctx context.Context, kept **restored) error {
 			return fmt.Errorf("send the job record: %w", err)
 		}
 		sent := func() bool { return log.Newest.Generation >= e.generation }
-		if err := log.readOn(ctx, reader, sent); err != nil {
+		if err := log.ReadUntil(ctx, 50*time.Millisecond, sent); err != nil {
 			return err
 		}
 	}
@@ -97,7 +87,7 @@ func (e *Engine) resumeGeneration(ctx context.Context, kept *restored) error {
 // replaced is the newest generation if it is this job's, but was computed from
 // another log than the one that is there now: versions of both cannot be
 // compared. It is 0 where that is not so.
-func (e *Engine) replaced(ctx context.Context, log *jobLog, kept *restored) (int64, error) {
+func (e *Engine) replaced(ctx context.Context, log *liushui.JobLog, kept *restored) (int64, error) {
 	number := log.Newest.Generation
 	if log.Newest.Hash != e.c.Job.Hash() || log.Heard.IsZero() && len(e.forgotten) == 0 || kept != nil && kept.generation == log.First.Generation {
 		return 0, nil
@@ -162,57 +152,10 @@ func knownEnds(ctx context.Context, reader liushui.Reader) ([]liushui.PartitionE
 }
 
 // awaitOther waits for the other job's engine.
-func (e *Engine) awaitOther(ctx context.Context, reader liushui.Reader, log *jobLog) error {
-	said := false
-	for !log.Heard.IsZero() && !log.Progress.Stopped && time.Since(log.Heard) < silence {
-		if !said {
-			said = true
-			e.c.Log.Info("another job's engine may still run; waiting until it has stopped or is silent", "job", log.Newest.Job, "for", silence)
-		}
-		within, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
-		err := log.poll(within, reader)
-		cancel()
-		if err != nil && within.Err() == nil {
-			return err
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+func (e *Engine) awaitOther(ctx context.Context, log *liushui.JobLog) error {
+	if !log.Busy(time.Now()) {
+		return nil
 	}
-	return nil
-}
-
-// readOn reads until done says so.
-func (l *jobLog) readOn(ctx context.Context, reader liushui.Reader, done func() bool) error {
-	for !done() {
-		within, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
-		err := l.poll(within, reader)
-		cancel()
-		if err != nil && within.Err() == nil || ctx.Err() != nil {
-			return fmt.Errorf("read job records: %w", err)
-		}
-	}
-	return nil
-}
-
-// atEnd reports whether all is read that the topic held at a time.
-func (l *jobLog) atEnd(reader liushui.Reader, since time.Time) bool {
-	ends := reader.Ends()
-	return len(ends) > 0 && !ends[0].Asked.Before(since) && max(l.offset, ends[0].Start) >= ends[0].End
-}
-
-func (l *jobLog) poll(ctx context.Context, reader liushui.Reader) error {
-	fetches, err := reader.Poll(ctx)
-	if err != nil {
-		return err
-	}
-	for _, f := range fetches {
-		for _, r := range f.Records {
-			l.offset = r.Offset + 1
-			if err := l.Observe(r, engineName); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	e.c.Log.Info("another job's engine may still run; waiting until it has stopped or is silent", "job", log.Newest.Job, "for", liushui.JobSilence)
+	return log.ReadUntil(ctx, 500*time.Millisecond, func() bool { return !log.Busy(time.Now()) })
 }

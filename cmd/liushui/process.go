@@ -125,10 +125,8 @@ type engine struct {
 
 // openEngine makes the topics that it writes, and the engine; c lacks what Kafka gives.
 func (p *program) openEngine(ctx context.Context, client *kafka.Client, f *topicFlags, c native.Config) (_ *engine, err error) {
-	for _, t := range []kafka.Topic{{Name: string(f.results), Partitions: 1, Results: true}, {Name: f.deadLetters(), Partitions: 1}} {
-		if _, err := client.EnsureTopic(ctx, t); err != nil {
-			return nil, err
-		}
+	if err := makeOutputs(ctx, client, f); err != nil {
+		return nil, err
 	}
 	e := &engine{}
 	defer func() {
@@ -146,11 +144,26 @@ func (p *program) openEngine(ctx context.Context, client *kafka.Client, f *topic
 	c.Events = func(ctx context.Context, offsets map[int32]int64, topicID string) (liushui.Reader, error) {
 		return client.Reader(ctx, string(f.events), kafka.From{Offsets: offsets, TopicID: topicID})
 	}
-	c.ResultsLog = func(ctx context.Context, topicID string) (liushui.Reader, error) {
-		return client.Reader(ctx, string(f.results), kafka.From{TopicID: topicID})
-	}
+	c.ResultsLog = resultsLog(client, f)
 	e.Engine, err = native.New(c)
 	return e, err
+}
+
+// makeOutputs makes the topics that every engine writes where they are missing.
+func makeOutputs(ctx context.Context, client *kafka.Client, f *topicFlags) error {
+	for _, t := range []kafka.Topic{{Name: string(f.results), Partitions: 1, Results: true}, {Name: f.deadLetters(), Partitions: 1}} {
+		if _, err := client.EnsureTopic(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resultsLog opens the topic of results at its start for an engine's own questions.
+func resultsLog(client *kafka.Client, f *topicFlags) func(ctx context.Context, topicID string) (liushui.Reader, error) {
+	return func(ctx context.Context, topicID string) (liushui.Reader, error) {
+		return client.Reader(ctx, string(f.results), kafka.From{TopicID: topicID})
+	}
 }
 
 func (e *engine) close() {

@@ -62,10 +62,8 @@ func (f *sparkFlags) check(c *cobra.Command, engine engineFlag) error {
 
 // processOnSpark has Spark compute; c lacks what flags and Kafka give.
 func (p *program) processOnSpark(ctx context.Context, client *kafka.Client, f *topicFlags, s *sparkFlags, c spark.Config) (err error) {
-	for _, t := range []kafka.Topic{{Name: string(f.results), Partitions: 1, Results: true}, {Name: f.deadLetters(), Partitions: 1}} {
-		if _, err := client.EnsureTopic(ctx, t); err != nil {
-			return err
-		}
+	if err := makeOutputs(ctx, client, f); err != nil {
+		return err
 	}
 	results, err := client.Writer(ctx, string(f.results))
 	if err != nil {
@@ -87,9 +85,7 @@ func (p *program) processOnSpark(ctx context.Context, client *kafka.Client, f *t
 	c.Results, c.Retries, c.Log = results, client.Retries, p.log
 	c.Ends = func(ctx context.Context) ([]liushui.PartitionEnd, error) { return client.Ends(ctx, string(f.events)) }
 	c.TopicID = func(ctx context.Context) (string, error) { return client.TopicID(ctx, string(f.events)) }
-	c.ResultsLog = func(ctx context.Context, topicID string) (liushui.Reader, error) {
-		return client.Reader(ctx, string(f.results), kafka.From{TopicID: topicID})
-	}
+	c.ResultsLog = resultsLog(client, f)
 	e, err := spark.New(c)
 	if err != nil {
 		return err
