@@ -43,7 +43,7 @@ var boundaries = map[string]boundary{
 }
 
 // inTests is what test files of every package may import too.
-var inTests = []string{"github.com/google/go-cmp", "liushui/enginetest", "liushui/dev"}
+var inTests = []string{"github.com/google/go-cmp", "github.com/compose-spec/compose-go", "github.com/goccy/go-yaml", "liushui/enginetest", "liushui/dev"}
 
 // drawers are names of folders that take in everything.
 var drawers = []string{"internal", "pkg", "util", "utils", "common", "shared", "helper", "helpers", "misc", "lib"}

@@ -53,6 +53,10 @@ func TestMisuse(t *testing.T) {
 		{args: "up --log-format xml", want: `--log-format "xml": want text or json`},
 		{args: "up --demo=perhaps", want: `--demo "perhaps": want true or false`},
 
+		{args: "health", want: "`liushui health` wants one of produce, process, store, serve"},
+		{args: "health kafka", want: "`liushui health` wants one of produce, process, store, serve"},
+		{args: "health store --within 10ms", want: "--within 10ms: want 1s or more; a part tells how it stands every second"},
+
 		// What is sent.
 		{args: "produce", want: "what is to be sent? Name a file with --csv and --mapping, or send --demo"},
 		{args: "produce --csv orders.csv", want: "--csv orders.csv needs --mapping: a file, or one of online-retail, taobao-behavior, taobao-user-log, tmall-orders"},
