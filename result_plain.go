@@ -24,6 +24,9 @@ func decodePlain(value []byte, job func(int64) *Job) (r *Result, ok bool) {
 	var sketches []pair
 	if bytes.HasPrefix(c.b, []byte(`,"sketches":{`)) {
 		sketches = c.pairs(`,"sketches":{`, nil)
+		if len(sketches) == 0 {
+			return nil, false
+		}
 	}
 	if string(c.b) != "}" {
 		return nil, false
@@ -138,10 +141,10 @@ func (c *cursor) int(before string) int64 {
 	return n
 }
 
-// bare reads up to a comma or brace.
+// bare reads up to a comma or brace; nothing before one is a surprise.
 func (c *cursor) bare() []byte {
 	end := bytes.IndexAny(c.b, ",}")
-	if end < 0 {
+	if end <= 0 {
 		c.b = nil
 		return nil
 	}
