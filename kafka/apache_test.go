@@ -26,6 +26,11 @@ func (k *served) makeTopic(t *testing.T, partitions int32, settings map[string]s
 	if _, err := admin(t, k.addr).CreateTopic(t.Context(), partitions, -1, all, k.category); err != nil {
 		t.Fatal(err)
 	}
+	// One that answers that it has made a topic may learn of it a little later.
+	eventually(t, "the broker knows "+k.category, func() bool {
+		known, err := k.client.HasTopic(t.Context(), k.category)
+		return err == nil && known
+	})
 }
 
 func (k *served) producer(t *testing.T, options ...kgo.Opt) *kgo.Client {
