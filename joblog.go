@@ -21,9 +21,13 @@ type JobLog struct {
 	First    JobRecord // first record of the newest generation's hash since another job's, or another log's
 	Progress Progress  // newest of that generation, of any engine
 	Own      Progress  // newest of that generation, of the engine that asks
-	Heard    time.Time // Kafka's time of Progress; zero: never
+	// Sent is how far the engine that asks has judged each partition in that
+	// generation with all results in this log; nil: it does not say.
+	Sent  map[int32]int64
+	Heard time.Time // Kafka's time of Progress; zero: never
 
-	next int64 // offset of the next record to read
+	runs map[int64]int64 // how many of a run's records that say so are there, one after the other
+	next int64           // offset of the next record to read
 }
 
 // ReadUntil reads until done is true. It asks after each fetch, and when nothing
@@ -80,7 +84,7 @@ func (l *JobLog) observe(r Record) error {
 			return fmt.Errorf("job record at offset %d: %w", r.Offset, err)
 		}
 		if (record.Hash != l.First.Hash || record.Replaces != l.First.Replaces) && record.Generation > l.Newest.Generation {
-			l.First, l.Progress, l.Own, l.Heard = record, Progress{}, Progress{}, time.Time{}
+			l.First, l.Progress, l.Own, l.Sent, l.Heard = record, Progress{}, Progress{}, nil, time.Time{}
 		}
 		if record.Generation > l.Newest.Generation {
 			l.Newest = record
@@ -90,13 +94,33 @@ func (l *JobLog) observe(r Record) error {
 		if err := json.Unmarshal(r.Value, &p); err != nil {
 			return fmt.Errorf("progress record at offset %d: %w", r.Offset, err)
 		}
-		if p.Generation < l.Newest.Generation {
+		if p.Generation < l.First.Generation {
 			return nil
 		}
 		l.Progress, l.Heard = p, time.UnixMilli(r.Time)
 		if p.Engine == l.Engine {
 			l.Own = p
+			l.sent(&p)
 		}
 	}
 	return nil
+}
+
+// sent believes a record only where those before it of its run are there: one that
+// stands behind a gap was written after the topic had gone back.
+func (l *JobLog) sent(p *Progress) {
+	if p.Sent == 0 {
+		return
+	}
+	if l.Sent == nil {
+		l.Sent, l.runs = map[int32]int64{}, map[int64]int64{}
+	}
+	last, known := l.runs[p.Run]
+	if p.Sent > last+1 && (known || l.Reader.Ends()[0].Start == 0) {
+		return
+	}
+	l.runs[p.Run] = p.Sent
+	for _, part := range p.Partitions {
+		l.Sent[part.Partition] = max(l.Sent[part.Partition], part.Offset)
+	}
 }

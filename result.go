@@ -296,6 +296,8 @@ type Progress struct {
 	Checkpoint   *Checkpoint         `json:"checkpoint,omitempty"` // the newest of this run
 	Retries      int64               `json:"retries,omitempty"`    // of this run: what did not work with Kafka, or Spark, and was tried again
 	Unknown      []string            `json:"unknown,omitempty"`    // fields that the engine cannot tell, with what is to be said of them
+	Run          int64               `json:"run,omitempty"`        // clock, µs, at which the engine began: tells its runs apart
+	Sent         int64               `json:"sent,omitempty"`       // not 0: the results of all that was judged stand before this record; 1, 2, 3, … in a run
 	Stopped      bool                `json:"stopped,omitempty"`
 }
 

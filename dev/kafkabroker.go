@@ -34,7 +34,13 @@ const session = 3 * time.Second
 // Listener is the address of a listener by its name.
 func (b *KafkaBroker) Listener(name string) string { return b.listeners[name] }
 
-func (b *KafkaBroker) dir() string        { return filepath.Join(b.server.dir, fmt.Sprintf("broker%d", b.id)) }
+func (b *KafkaBroker) dir() string { return filepath.Join(b.server.dir, fmt.Sprintf("broker%d", b.id)) }
+
+// Partition is the folder of a partition's log.
+func (b *KafkaBroker) Partition(topic string, partition int) string {
+	return filepath.Join(b.dir(), "data", fmt.Sprintf("%s-%d", topic, partition))
+}
+
 func (b *KafkaBroker) log() string        { return filepath.Join(b.dir(), "log") }
 func (b *KafkaBroker) properties() string { return filepath.Join(b.dir(), "server.properties") }
 

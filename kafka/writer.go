@@ -30,6 +30,8 @@ type writer struct {
 	log   *slog.Logger
 	kafka *kgo.Client
 
+	reached []reach // by partition; of the goroutine that calls acknowledged
+
 	stop context.CancelFunc
 	done chan struct{} // closed when watch has ended
 
@@ -139,7 +141,10 @@ type handed struct {
 }
 
 // acknowledged is called for each record, by one goroutine of the client library.
-func (h *handed) acknowledged(_ *kgo.Record, err error) {
+func (h *handed) acknowledged(r *kgo.Record, err error) {
+	if err == nil {
+		err = h.call.w.placed(r.Partition, r.Offset)
+	}
 	if err != nil && h.err == nil {
 		h.err = h.call.w.fail(err)
 		h.call.finish(0, h.err)
@@ -263,7 +268,7 @@ func (w *writer) release(records, bytes int) {
 // fail keeps a lasting error and returns it in words.
 func (w *writer) fail(err error) error {
 	switch {
-	case errors.Is(err, liushui.ErrOtherTopic): // says which
+	case errors.Is(err, liushui.ErrOtherTopic), errors.Is(err, liushui.ErrGone): // says which
 	case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.UnknownTopicOrPartition):
 		err = fmt.Errorf("write to topic %s: it was deleted: %w", w.topic, liushui.ErrOtherTopic)
 	case errors.Is(err, kerr.UnknownServerError):

@@ -120,14 +120,39 @@ func (d directory) writeAt(name string, at int64, write func(io.Writer) error) e
 
 // forget removes checkpoints, journals and ids, half-written and broken ones too.
 func (d directory) forget() error {
+	err := d.remove(func(name string) bool {
+		kind, _, _ := strings.Cut(name, "-")
+		return kind == "checkpoint" || kind == "journal" || kind == "ids"
+	})
+	if err != nil {
+		return fmt.Errorf("forget the old state: %w", err)
+	}
+	return nil
+}
+
+// aside ends the name of a checkpoint that is being written.
+const aside = ".new"
+
+// dropAside removes what crashes have left of checkpoints; none may be under way.
+func (d directory) dropAside() error {
+	err := d.remove(func(name string) bool {
+		return strings.HasPrefix(name, "checkpoint-") && strings.HasSuffix(name, aside)
+	})
+	if err != nil {
+		return fmt.Errorf("drop half a checkpoint: %w", err)
+	}
+	return nil
+}
+
+func (d directory) remove(needless func(name string) bool) error {
 	names, err := d.List(d.path)
 	if err != nil {
 		return fmt.Errorf("list %s: %w", d.path, err)
 	}
 	for _, name := range names {
-		if kind, _, _ := strings.Cut(name, "-"); kind == "checkpoint" || kind == "journal" || kind == "ids" {
+		if needless(name) {
 			if err := d.Remove(filepath.Join(d.path, name)); err != nil {
-				return fmt.Errorf("forget the old state: %w", err)
+				return err
 			}
 		}
 	}

@@ -20,6 +20,8 @@ const (
 	Group = "liushui-" + engineName
 )
 
+const defaultCheckpointEvery = 10 * time.Second
+
 // Config is what an engine works with. Zero values are the defaults named.
 type Config struct {
 	Job *liushui.Job
@@ -56,6 +58,8 @@ type Engine struct {
 	marks   *marks
 
 	generation   int64
+	run, said    int64            // see liushui.Progress: Run, and the newest Sent
+	lost         error            // results of what was kept are no longer there
 	forgotten    map[int32]int64  // with FromEarliest: where the state that was there had come to
 	replaces     int64            // the generation that another log gave, or 0
 	before       liushui.Progress // the last that was sent in this generation before this run
@@ -117,7 +121,7 @@ func New(c Config) (*Engine, error) {
 		c.MaxAhead = 5 * time.Minute
 	}
 	if c.CheckpointEvery == 0 {
-		c.CheckpointEvery = 10 * time.Second
+		c.CheckpointEvery = defaultCheckpointEvery
 	}
 	c.Results = resultsWriter{c.Results}
 	e := &Engine{c: c, dir: directory{c.Disk, filepath.Join(c.Dir, engineName)}, plan: compile(c.Job)}
@@ -148,6 +152,7 @@ const stopWithin = 4 * time.Second
 // Run judges and sends until ctx is done, or with ExitWhenDone until the end.
 // Where ctx ended it, it stops cleanly and returns nil.
 func (e *Engine) Run(ctx context.Context) (err error) {
+	e.run = time.Now().UnixMicro()
 	unlock, err := e.dir.Lock(e.dir.path)
 	if err != nil {
 		return err
@@ -357,6 +362,9 @@ func (e *Engine) resume(ctx context.Context, kept *restored) error {
 	e.adopt(kept)
 	if err := e.checkJournaled(kept.batches); err != nil {
 		return err
+	}
+	if e.lost != nil {
+		return e.lost
 	}
 	begun := time.Now()
 	for i, entry := range kept.batches {

@@ -29,6 +29,9 @@ func (e *Engine) chooseGeneration(ctx context.Context, kept **restored) error {
 	if err := log.ReadUntil(ctx, 50*time.Millisecond, func() bool { return log.AtEnd(asked) }); err != nil {
 		return err
 	}
+	if e.lost = checkSent(log, *kept); e.lost != nil {
+		return nil // said once the events, which may have been lost too, are opened
+	}
 	if *kept != nil && log.Newest.Generation < (*kept).generation {
 		return e.resumeGeneration(ctx, *kept)
 	}
@@ -67,6 +70,24 @@ func (e *Engine) chooseGeneration(ctx context.Context, kept **restored) error {
 		e.c.Log.Info("the kept state is of another generation: all is computed anew from the log")
 		*kept = nil
 		return e.dir.forget()
+	}
+	return nil
+}
+
+// checkSent sees that the results of what a checkpoint holds are still there: it
+// was written after the engine had said, behind them, that they were.
+func checkSent(log *liushui.JobLog, kept *restored) error {
+	if kept == nil || len(kept.unseen) > 0 || log.First.Generation > kept.generation {
+		return nil
+	}
+	if len(log.Sent) == 0 && log.Reader.Ends()[0].Start > 0 {
+		return nil // retention has taken what was said
+	}
+	for number, p := range kept.partitions {
+		if sent := log.Sent[number]; sent < p.offset {
+			return withResultsMend(fmt.Errorf("the topic of results has gone back, as after a power cut: the checkpoint holds partition %d of the events up to offset %d, the results that are there reach to %d: %w",
+				number, p.offset, sent, liushui.ErrGone))
+		}
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ func (d directory) save(v *saving, added [][]idEntry, span int64) chan<- []byte 
 		for range pages { // where it has failed, nobody waits for it
 		}
 		if err == nil {
-			err = d.dropOld(v.before, v.state.segments)
+			err = errors.Join(d.dropOld(v.before, v.state.segments), d.dropAside())
 		}
 		v.done <- err
 	}()
@@ -46,8 +46,8 @@ func (d directory) save(v *saving, added [][]idEntry, span int64) chan<- []byte 
 func (d directory) write(v *saving, pages <-chan []byte, added [][]idEntry, span int64) error {
 	var size counter
 	name := d.checkpoint(v.state.number)
-	aside := name + ".new" // another at each: a crash may leave both names on one file
-	err := d.writeAt(aside, 0, func(w io.Writer) error {
+	under := name + aside // another at each: a crash may leave both names on one file
+	err := d.writeAt(under, 0, func(w io.Writer) error {
 		return encode(io.MultiWriter(w, &size), pages, func() (head []byte, err error) {
 			v.state.segments, err = d.appendIDs(v.state.segments, added, span)
 			return v.state.encodeHead(nil), err
@@ -56,7 +56,7 @@ func (d directory) write(v *saving, pages <-chan []byte, added [][]idEntry, span
 	if err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
 	}
-	if err := d.Rename(aside, name); err != nil {
+	if err := d.Rename(under, name); err != nil {
 		return fmt.Errorf("keep checkpoint: %w", err)
 	}
 	v.bytes = int64(size)
@@ -71,14 +71,17 @@ func (c *counter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// checkpoint sends what is held back, waits until all is acknowledged, and
-// begins to write the state, beside the loop; the journal begins anew.
+// checkpoint sends what is held back and says so, waits until all is acknowledged,
+// and begins to write the state, beside the loop; the journal begins anew.
 func (e *Engine) checkpoint(ctx context.Context) error {
 	if err := e.saved(ctx, true); err != nil {
 		return err
 	}
 	now := time.Now()
 	if err := e.send(ctx, now, true); err != nil {
+		return err
+	}
+	if err := e.sendProgress(ctx, now, false); err != nil {
 		return err
 	}
 	if err := errors.Join(e.c.Results.Flush(ctx), e.c.DeadLetters.Flush(ctx)); err != nil {

@@ -138,6 +138,10 @@ func (e *Engine) sendJSON(ctx context.Context, key string, value any) error {
 func (e *Engine) sendProgress(ctx context.Context, now time.Time, stopped bool) error {
 	p := e.progressAt(now)
 	p.Stopped = stopped
+	if len(e.waiting) == 0 && len(e.unsent) == 0 {
+		e.said++
+		p.Sent = e.said
+	}
 	e.mu.Lock()
 	e.progress = p
 	e.mu.Unlock()
@@ -150,7 +154,7 @@ const lagKnown = 2 * time.Second
 func (e *Engine) progressAt(now time.Time) liushui.Progress {
 	p := liushui.Progress{Engine: engineName, Generation: e.generation, Time: now.UnixMilli(), Newest: shown(e.marks.newest),
 		Watermark: max(shown(e.settled), e.before.Watermark), CompleteFrom: e.shownFrom(), Judged: e.judged, TopicID: e.intake.reader.TopicID(),
-		Feed: e.feed, Account: e.account, Corrected: e.corrected, Checkpoint: e.kept, TooLarge: e.table.tooLarge}
+		Feed: e.feed, Account: e.account, Corrected: e.corrected, Checkpoint: e.kept, TooLarge: e.table.tooLarge, Run: e.run}
 	if e.c.Retries != nil {
 		p.Retries = e.c.Retries()
 	}

@@ -145,9 +145,21 @@ func (pr *producer) run(ctx context.Context) error {
 	stop()
 	<-told
 	if err != nil {
-		return err
+		return withInputMend(err)
 	}
 	return pr.tellEnd(ctx)
+}
+
+// withInputMend says how sending goes on after the topic of events has lost what
+// was sent.
+func withInputMend(err error) error {
+	switch {
+	case errors.Is(err, liushui.ErrOtherTopic):
+		return fmt.Errorf("%w; start produce again: it sends its input from the beginning, to a topic that it makes where there is none", err)
+	case errors.Is(err, liushui.ErrGone):
+		return fmt.Errorf("%w; start produce again: it goes on behind them and does not send them once more", err)
+	}
+	return err
 }
 
 func (pr *producer) tellEverySecond(ctx context.Context) {
@@ -156,7 +168,7 @@ func (pr *producer) tellEverySecond(ctx context.Context) {
 	for {
 		// A record that cannot be sent now is made good by the next one; a lasting
 		// fault stops the events' writer, too, but for a lost topic.
-		if err := pr.tell(ctx, pr.Status()); errors.Is(err, liushui.ErrOtherTopic) {
+		if err := pr.tell(ctx, pr.Status()); resultsLost(err) {
 			pr.tellAnew(ctx, err)
 		}
 		for range 5 {
@@ -169,7 +181,13 @@ func (pr *producer) tellEverySecond(ctx context.Context) {
 	}
 }
 
-// tellAnew goes on with a topic of results that was made again; where it is not
+// resultsLost reports whether the topic of results was made again or has gone
+// back: a new writer goes on, and the engine computes anew what is lost.
+func resultsLost(err error) bool {
+	return errors.Is(err, liushui.ErrOtherTopic) || errors.Is(err, liushui.ErrGone)
+}
+
+// tellAnew goes on with a topic of results that has lost some or all; where it is not
 // there yet, the next second looks again.
 func (pr *producer) tellAnew(ctx context.Context, lost error) {
 	topic := string(pr.topics.results)
@@ -182,7 +200,7 @@ func (pr *producer) tellAnew(ctx context.Context, lost error) {
 	}
 	pr.results.Close()
 	pr.results = w
-	pr.log.Warn("the topic of results was lost; events are still sent, and how far is said in the new one", "error", lost)
+	pr.log.Warn("results were lost; events are still sent, and how far is said in the topic that is there", "error", lost)
 }
 
 func (pr *producer) tell(ctx context.Context, status liushui.Produce) error {
@@ -217,14 +235,14 @@ func (pr *producer) tellEnd(ctx context.Context) error {
 	return nil
 }
 
-// tellForGood waits until it is said, if need be in a topic of results that was
-// made again.
+// tellForGood waits until it is said, if need be in a topic of results that has
+// lost some or all.
 func (pr *producer) tellForGood(ctx context.Context, status liushui.Produce) error {
 	err := pr.tell(ctx, status)
 	if err == nil {
 		err = pr.results.Flush(ctx)
 	}
-	if !errors.Is(err, liushui.ErrOtherTopic) {
+	if !resultsLost(err) {
 		return err
 	}
 	if _, err := pr.client.EnsureTopic(ctx, kafka.Topic{Name: string(pr.topics.results), Results: true}); err != nil {

@@ -27,15 +27,8 @@ func TestResultsMadeAgain(t *testing.T) {
 			dev.Administer(t, l.kafka).Delete(liushui.TopicResults)
 			l.makeTopic(liushui.TopicResults, 1)
 
-			for name, mend := range map[string]string{"process": "`liushui process --from earliest` computes them anew", "store": "`liushui store --adopt` drops"} {
-				stopped := l.running[name]
-				<-stopped.done
-				if stopped.code != exitFailure {
-					t.Errorf("%s exits with %d: %s", name, stopped.code, stopped.errOut.String())
-				}
-				contains(t, stopped.errOut.String(), "topic category_results")
-				contains(t, stopped.errOut.String(), mend)
-			}
+			l.stopsByItself("process", "topic category_results", "`liushui process --from earliest` computes them anew")
+			l.stopsByItself("store", "topic category_results", "`liushui store --adopt` drops")
 			l.refused(l.args("process"), "topic category_results was deleted and made again", "`liushui process --from earliest` computes them anew")
 			l.refused(l.args("store"), "holds rows of another log", "`store --adopt` drops them")
 			l.running["serve"].says("the wall goes on with the new topic")
