@@ -83,13 +83,14 @@ func (s *setup) broker(ctx context.Context) (address string, stop func() error, 
 }
 
 // engine computes the whole topic from nothing into a results topic of its own.
-func (s *setup) engine(ctx context.Context, broker, results string) (usage, error) {
+func (s *setup) engine(ctx context.Context, broker, results string, flags ...string) (usage, error) {
 	dir, err := s.fresh()
 	if err != nil {
 		return usage{}, err
 	}
 	defer os.RemoveAll(dir)
-	return run(ctx, s.liushui, "process", "--exit-when-done", "--brokers", broker, "--results", results, "--data", filepath.Join(dir, "engine"))
+	args := []string{"process", "--exit-when-done", "--brokers", broker, "--results", results, "--data", filepath.Join(dir, "engine")}
+	return run(ctx, s.liushui, append(args, flags...)...)
 }
 
 // checkAccount makes sure that the engine has judged every record before its time counts.

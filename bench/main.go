@@ -33,6 +33,7 @@ type comparison struct {
 var comparisons = []comparison{
 	{"parts", parts},
 	{"floor", floor},
+	{"checkpoints", checkpoints},
 	{"line", line},
 	{"idle", idle},
 	{"start", start},

@@ -13,8 +13,9 @@ import (
 // tick is how often the engine looks at the clock while nothing arrives.
 const tick = 20 * time.Millisecond
 
-// checkpointRecords brings a checkpoint forward, so that a restart has a
-// bounded number of records to judge again.
+// checkpointRecords bring a checkpoint forward, so that a restart has a bounded
+// number of records to judge again; where CheckpointEvery is longer than its
+// default, as many more.
 const checkpointRecords = 3_000_000
 
 // loop judges, journals and sends until ctx is done or the targets are reached.
@@ -148,7 +149,8 @@ func (e *Engine) periodic(ctx context.Context, now time.Time) error {
 	// One more when all is judged: what is committed is the older checkpoint, and a
 	// full broker holds producers back until that is far enough.
 	due := now.Sub(e.checkpointed) >= e.c.CheckpointEvery && (e.sinceCheckpoint > 0 || !maps.Equal(e.older, e.newest))
-	if due && e.saving == nil || e.sinceCheckpoint >= checkpointRecords {
+	bound := checkpointRecords * max(1, e.c.CheckpointEvery.Seconds()/defaultCheckpointEvery.Seconds())
+	if due && e.saving == nil || float64(e.sinceCheckpoint) >= bound {
 		return e.checkpoint(ctx)
 	}
 	return nil
