@@ -78,12 +78,9 @@ func openDirectory(path string, f feed) (_ *directory, err error) {
 	if err := checkEmpty(path); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(path, 0o755); err != nil {
-		return nil, misuse("--data %s: %w", path, reason(err))
-	}
 	d := &directory{path: path}
-	if d.lock, err = lockFile(d.file("lock")); err != nil {
-		return nil, fmt.Errorf("%s: %w; stop that one, or name another with --data", path, err)
+	if d.lock, err = lockFolder(path); err != nil {
+		return nil, err
 	}
 	if err := d.check(f); err != nil {
 		d.close()
@@ -142,15 +139,19 @@ func (d *directory) take(f feed) error {
 	return os.Rename(aside, d.file(feedFile))
 }
 
-// lockFile holds a file for this process until it is closed or the process ends.
-func lockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+// lockFolder makes a folder of --data and keeps other processes out of it until
+// the file is closed or this process ends.
+func lockFolder(path string) (*os.File, error) {
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return nil, misuse("--data %s: %w", path, reason(err))
+	}
+	f, err := os.OpenFile(filepath.Join(path, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, err
+		return nil, misuse("--data %s: %w", path, reason(err))
 	}
 	if err := lockNow(f); err != nil {
 		f.Close()
-		return nil, liushui.ErrDirectoryInUse
+		return nil, fmt.Errorf("%s: %w; stop that one, or name another with --data", path, liushui.ErrDirectoryInUse)
 	}
 	return f, nil
 }

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"strings"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -62,6 +60,11 @@ func (f *sparkFlags) check(c *cobra.Command, engine engineFlag) error {
 
 // processOnSpark has Spark compute; c lacks what flags and Kafka give.
 func (p *program) processOnSpark(ctx context.Context, client *kafka.Client, f *topicFlags, s *sparkFlags, c spark.Config) (err error) {
+	lock, err := lockFolder(filepath.Join(c.Dir, "spark"))
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	if err := makeOutputs(ctx, client, f); err != nil {
 		return err
 	}
@@ -91,45 +94,4 @@ func (p *program) processOnSpark(ctx context.Context, client *kafka.Client, f *t
 		return err
 	}
 	return p.runLine(ctx, c.ExitWhenDone, station{name: "process", run: e.Run})
-}
-
-// kafkaOptions are the flags of Kafka's security in the words of Spark's
-// connector. Certificates travel in them, so no file need lie on the cluster.
-func (p *program) kafkaOptions(f *securityFlags) (map[string]string, error) {
-	options := map[string]string{}
-	protocol := "PLAINTEXT"
-	secure := f.TLS || f.CAFile != "" || f.CertFile != ""
-	if secure {
-		protocol = "SSL"
-	}
-	for name, file := range map[string]string{"ssl.truststore.certificates": f.CAFile, "ssl.keystore.certificate.chain": f.CertFile, "ssl.keystore.key": f.KeyFile} {
-		if file == "" {
-			continue
-		}
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return nil, misuse("what Kafka's TLS wants: %s: %w", file, reason(err))
-		}
-		options["kafka."+name] = string(text)
-		store, _, _ := strings.Cut(strings.TrimPrefix(name, "ssl."), ".")
-		options["kafka.ssl."+store+".type"] = "PEM"
-	}
-	if f.sasl != "" {
-		password, err := p.password("kafka-password", f.passwordFile)
-		if err != nil {
-			return nil, err
-		}
-		module := "org.apache.kafka.common.security.scram.ScramLoginModule"
-		if f.sasl == "plain" {
-			module = "org.apache.kafka.common.security.plain.PlainLoginModule"
-		}
-		quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace
-		options["kafka.sasl.mechanism"] = strings.ToUpper(string(f.sasl))
-		options["kafka.sasl.jaas.config"] = fmt.Sprintf(`%s required username="%s" password="%s";`, module, quote(f.User), quote(password))
-		protocol = map[bool]string{false: "SASL_PLAINTEXT", true: "SASL_SSL"}[secure]
-	}
-	if protocol != "PLAINTEXT" {
-		options["kafka.security.protocol"] = protocol
-	}
-	return options, nil
 }

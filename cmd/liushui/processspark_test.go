@@ -201,6 +201,10 @@ func TestSparkMisuse(t *testing.T) {
 	l.spark = "sc://" + freePort(t)
 	waits := launch(t, l.process()...)
 	waits.says("waiting for Spark: ask Spark for its version: no answer from Spark at " + l.spark)
+	r := command(t, l.process()...)
+	if want := filepath.Join(l.data, "spark") + ": the data directory is in use by another process; stop that one, or name another with --data"; r.code != exitFailure || !strings.Contains(r.errOut, want) {
+		t.Errorf("a second process exits with %d: %s, want %s", r.code, r.errOut, want)
+	}
 	waits.stop()
 }
 
