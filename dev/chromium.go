@@ -40,7 +40,8 @@ func Chromium(t testing.TB) *Page {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], // headless, first run, background networking, sync: off
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1")) // names that the browser trusts no more than those of other machines
 	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(end)
 	p := &Page{t: t}

@@ -17,6 +17,9 @@ import (
 //go:embed all:dist
 var dist embed.FS
 
+// loginFile is a template, and no file of the page.
+const loginFile = "/login.html"
+
 // asset is a file of the page, held in memory.
 type asset struct {
 	body     []byte
@@ -54,6 +57,7 @@ func readAssets() (map[string]*asset, string, error) {
 		index.cache = "no-store"
 		assets["/"] = index
 	}
+	delete(assets, loginFile)
 	return assets, hex.EncodeToString(whole.Sum(nil)[:4]), err
 }
 

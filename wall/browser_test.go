@@ -37,11 +37,22 @@ type fed struct {
 // feed starts a wall on an address, and l anew behind it.
 func feed(t *testing.T, addr string, l *line) *fed {
 	t.Helper()
+	return feedTo(t, addr, l, Config{Version: "test"})
+}
+
+// feedFor starts a wall of a configuration, and a line behind it.
+func feedFor(t *testing.T, addr string, c Config) *fed {
+	t.Helper()
+	return feedTo(t, addr, newLine(t, time.Now().UnixMilli()), c)
+}
+
+func feedTo(t *testing.T, addr string, l *line, c Config) *fed {
+	t.Helper()
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fed{addr: ln.Addr().String(), line: l, wall: newWall(t, Config{Version: "test"}), events: true}
+	f := &fed{addr: ln.Addr().String(), line: l, wall: newWall(t, c), events: true}
 	load(t, f.wall)
 	l.generation++ // an engine of its own
 	l.cells, l.changed, l.offset = map[string]*lineCell{}, nil, 0
@@ -242,11 +253,35 @@ func picture(p *dev.Page, name string) {
 const axeRun = `axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})
 	.then(r => ({violations: r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html.slice(0, 120)).slice(0, 3).join(' | ')), passes: r.passes.length}))`
 
-func TestPageIsAccessible(t *testing.T) {
+// axeScript is the checker, where it is installed.
+func axeScript(t *testing.T) string {
+	t.Helper()
 	axe, err := os.ReadFile(filepath.Join("ui", "node_modules", "axe-core", "axe.min.js"))
 	if err != nil {
 		t.Skip("axe-core is not installed; run npm ci in wall/ui")
 	}
+	return string(axe)
+}
+
+// wantAccessible lets axe look at the page, by so many rules at least.
+func wantAccessible(t *testing.T, p *dev.Page, axe string, rules int) {
+	t.Helper()
+	p.Eval(axe+";0", nil)
+	var found struct {
+		Violations []string
+		Passes     int
+	}
+	p.Eval(axeRun, &found)
+	for _, v := range found.Violations {
+		t.Error(v)
+	}
+	if found.Passes < rules {
+		t.Errorf("axe looked at %d rules only", found.Passes)
+	}
+}
+
+func TestPageIsAccessible(t *testing.T) {
+	axe := axeScript(t)
 	p := dev.Chromium(t)
 	f := feed(t, "127.0.0.1:0", newLine(t, time.Now().UnixMilli()))
 	for _, c := range []struct {
@@ -268,18 +303,7 @@ func TestPageIsAccessible(t *testing.T) {
 					defer f.set(func() { f.events, f.silent = true, false })
 				}
 				picture(p, c.name+"-"+theme)
-				p.Eval(string(axe)+";0", nil)
-				var found struct {
-					Violations []string
-					Passes     int
-				}
-				p.Eval(axeRun, &found)
-				for _, v := range found.Violations {
-					t.Error(v)
-				}
-				if found.Passes < 15 {
-					t.Errorf("axe looked at %d rules only", found.Passes)
-				}
+				wantAccessible(t, p, axe, 15)
 			})
 		}
 	}

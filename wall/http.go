@@ -2,6 +2,7 @@ package wall
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,11 @@ var noTime time.Time
 
 // policy lets the page use nothing but what this server gives.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self'; " +
-	"connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	"connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+// strictTransport is for a wall with a certificate, for 30 days: it holds for
+// every port of the machine's name, so it is to pass when the certificate goes.
+const strictTransport = "max-age=2592000"
 
 // Handler serves the page, the live stream, the API and the metrics.
 func (w *Wall) Handler() http.Handler {
@@ -30,13 +35,27 @@ func (w *Wall) Handler() http.Handler {
 	mux.HandleFunc("/api/v1/statistics/{name}", w.rows)
 	mux.HandleFunc("/api/v1/statistics/{name}/corrections", w.corrections)
 	mux.HandleFunc("/api/v1/health", w.health)
+	mux.HandleFunc("/api/v1/me", w.me)
 	mux.HandleFunc("/api/", func(out http.ResponseWriter, r *http.Request) {
-		problem(out, http.StatusNotFound, "there is no "+r.URL.Path+"; want /api/v1/statistics, /api/v1/statistics/NAME, /api/v1/statistics/NAME/corrections, /api/v1/live or /api/v1/health")
+		problem(out, http.StatusNotFound, "there is no "+r.URL.Path+"; want /api/v1/statistics, /api/v1/statistics/NAME, /api/v1/statistics/NAME/corrections, /api/v1/live, /api/v1/health or /api/v1/me")
 	})
 	mux.HandleFunc("/healthz", func(out http.ResponseWriter, _ *http.Request) { plain(out, http.StatusOK, "ok") })
 	mux.HandleFunc("/readyz", w.ready)
 	mux.HandleFunc("/metrics", w.metrics)
-	return w.guard(mux)
+	if w.config.Access != nil {
+		mux.HandleFunc("GET "+loginPath, w.login)
+		mux.HandleFunc("POST "+loginPath, w.loggedIn)
+		mux.HandleFunc("POST "+logoutPath, w.logout)
+	}
+	return w.guard(w.gate(mux))
+}
+
+// looks reports whether a request only looks.
+func looks(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+
+// takes reports whether the wall takes a request that does more than look.
+func (w *Wall) takes(r *http.Request) bool {
+	return w.config.Access != nil && r.Method == http.MethodPost && (r.URL.Path == loginPath || r.URL.Path == logoutPath)
 }
 
 // guard refuses what no page of ours would ask, and sets the headers that every
@@ -47,20 +66,25 @@ func (w *Wall) guard(next http.Handler) http.Handler {
 		header.Set("Content-Security-Policy", policy)
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("X-Frame-Options", "DENY")
-		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("Referrer-Policy", "same-origin") // with none, browsers send forms without an origin to check
 		header.Set("Cross-Origin-Resource-Policy", "same-origin")
 		header.Set("Cross-Origin-Opener-Policy", "same-origin")
+		if r.TLS != nil {
+			header.Set("Strict-Transport-Security", strictTransport)
+		}
 		switch {
-		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		case !looks(r) && !w.takes(r):
 			header.Set("Allow", "GET, HEAD")
 			problem(out, http.StatusMethodNotAllowed, r.Method+" is not allowed; the wall is read with GET")
-		case r.ContentLength != 0:
+		case looks(r) && r.ContentLength != 0:
 			header.Set("Connection", "close")
 			problem(out, http.StatusBadRequest, "a request has no body here")
 		case !w.answersTo(r):
 			problem(out, http.StatusMisdirectedRequest, fmt.Sprintf("this wall listens on this machine only and does not answer to the name %.80q; use 127.0.0.1 or localhost, or start it with --allow-host and that name", r.Host))
 		case r.Header.Get("Sec-Fetch-Site") == "cross-site" && strings.HasPrefix(r.URL.Path, "/api/") && r.Header.Get("Sec-Fetch-Mode") != "navigate":
 			problem(out, http.StatusForbidden, "pages of other sites may not read this wall")
+		case w.crossing.Check(r) != nil:
+			problem(out, http.StatusForbidden, "pages of other sites may change nothing here; open the wall itself")
 		default:
 			next.ServeHTTP(out, r)
 		}
@@ -100,9 +124,14 @@ func (w *Wall) Serve(ctx context.Context, ln net.Listener) error {
 		ConnContext:       keepConn,
 		ErrorLog:          slog.NewLogLogger(w.log.Handler(), slog.LevelDebug),
 	}
-	w.log.Info("the wall listens", "address", "http://"+ln.Addr().String()+"/")
+	listen := server.Serve
+	if w.config.Certificate != nil {
+		server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: w.config.Certificate.get}
+		listen = func(ln net.Listener) error { return server.ServeTLS(ln, "", "") }
+	}
+	w.log.Info("the wall listens", "address", w.Address(ln)+"/")
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(ln) }()
+	go func() { failed <- listen(ln) }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve the wall on %s: %w", ln.Addr(), err)
@@ -118,6 +147,15 @@ func (w *Wall) Serve(ctx context.Context, ln net.Listener) error {
 		return fmt.Errorf("serve the wall on %s: %w", ln.Addr(), err)
 	}
 	return nil
+}
+
+// Address is how a browser reaches the wall on ln.
+func (w *Wall) Address(ln net.Listener) string {
+	scheme := "http://"
+	if w.config.Certificate != nil {
+		scheme = "https://"
+	}
+	return scheme + ln.Addr().String()
 }
 
 // problem answers with an error for people and programs (RFC 9457).

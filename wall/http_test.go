@@ -115,19 +115,31 @@ func TestOtherAddressesAnswerToAnyName(t *testing.T) {
 	}
 }
 
+// wantGuarded checks the headers that every answer has.
+func wantGuarded(t *testing.T, path string, response *http.Response) {
+	t.Helper()
+	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "X-Frame-Options": "DENY",
+		"Cross-Origin-Resource-Policy": "same-origin", "Content-Security-Policy": policy} {
+		if got := response.Header.Get(name); got != want {
+			t.Errorf("%s: %s is %q", path, name, got)
+		}
+	}
+	if cache := response.Header.Get("Cache-Control"); cache == "" {
+		t.Errorf("%s: no Cache-Control", path)
+	}
+}
+
 func TestEveryAnswerIsGuarded(t *testing.T) {
-	s := serve(t, Config{}, false)
-	for _, path := range []string{"/", "/nothing", "/api/v1/health", "/api/v1/nothing", "/healthz", "/readyz", "/metrics", "/favicon.svg"} {
-		response, _ := get(t, s, path)
-		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY",
-			"Cross-Origin-Resource-Policy": "same-origin", "Content-Security-Policy": policy} {
-			if got := response.Header.Get(name); got != want {
-				t.Errorf("%s: %s is %q", path, name, got)
-			}
-		}
-		if cache := response.Header.Get("Cache-Control"); cache == "" {
-			t.Errorf("%s: no Cache-Control", path)
-		}
+	open, s := serve(t, Config{}, false), serve(t, Config{Access: people()}, false)
+	for _, path := range []string{"/", "/login", "/?token=x", "/nothing", "/api/v1/health", "/api/v1/nothing", "/healthz", "/readyz", "/metrics", "/favicon.svg"} {
+		response, _ := get(t, open, path)
+		wantGuarded(t, path, response)
+		response, _ = get(t, s, path)
+		wantGuarded(t, path, response)
+	}
+	_, page := get(t, s, "/login")
+	if inline := regexp.MustCompile(`(?i)<script|<style|\sstyle=|\son\w+=`).FindString(page); inline != "" {
+		t.Errorf("the page of the login holds %s, which the policy forbids", inline)
 	}
 	if strings.Contains(policy, "unsafe") || !strings.Contains(policy, "frame-ancestors 'none'") {
 		t.Errorf("policy: %s", policy)

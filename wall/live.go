@@ -2,6 +2,7 @@ package wall
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"strings"
@@ -128,7 +129,11 @@ func keepConn(ctx context.Context, c net.Conn) context.Context {
 }
 
 func limitSendBuffer(ctx context.Context) {
-	if c, ok := ctx.Value(connKey{}).(*net.TCPConn); ok {
+	conn := ctx.Value(connKey{})
+	if secured, ok := conn.(*tls.Conn); ok {
+		conn = secured.NetConn()
+	}
+	if c, ok := conn.(*net.TCPConn); ok {
 		_ = c.SetWriteBuffer(sendBuffer) // without it a slow viewer is only further behind
 	}
 }

@@ -6,12 +6,15 @@ package wall
 import (
 	"context"
 	"fmt"
+	"html/template"
 	"log/slog"
+	"net/http"
 	"strconv"
 	"sync"
 	"time"
 
 	"liushui"
+	"liushui/wall/access"
 )
 
 // tickEvery is the time between two frames.
@@ -23,6 +26,8 @@ type Config struct {
 	Version     string          // of the program, shown and part of the build's name
 	ExpectEvery time.Duration   // a live feed without an event for this long is an alarm; 0: never
 	Hosts       []string        // names besides localhost that a wall on a loopback address answers to, as behind a proxy
+	Access      *access.List    // who is let in; nil: everybody
+	Certificate *Certificate    // the wall speaks TLS with it; nil: it does not
 	MaxViewers  int             // of the live stream at once; 0: 20,000
 	Retries     func() int64    // what did not work with Kafka and was tried again, for /metrics; nil: not told
 	Log         *slog.Logger    // nil: slog.Default()
@@ -35,9 +40,13 @@ type Wall struct {
 	log    *slog.Logger
 	hub    hub
 	assets map[string]*asset
+	tries  access.Tries
 	sample sample
 	viewer viewers
 	meters meters
+
+	loginPage *template.Template
+	crossing  http.CrossOriginProtection
 
 	mu      sync.Mutex // over what follows
 	board   *board
@@ -60,7 +69,11 @@ func New(c Config) (*Wall, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the wall's page: %w", err)
 	}
-	w := &Wall{config: c, log: c.Log, assets: assets, board: newBoard()}
+	login, err := readLogin()
+	if err != nil {
+		return nil, fmt.Errorf("read the page of the login: %w", err)
+	}
+	w := &Wall{config: c, log: c.Log, assets: assets, loginPage: login, board: newBoard()}
 	w.hub.epoch = strconv.FormatInt(time.Now().UnixMilli(), 36)
 	w.hub.build = c.Version + "-" + build
 	w.artist = artist{hub: &w.hub, curve: &curve{}}

@@ -6,6 +6,7 @@ export default defineConfig({
   build: {
     outDir: "../dist",
     emptyOutDir: true,
+    rollupOptions: { input: ["index.html", "login.html"] },
     assetsInlineLimit: 0, // the wall's content security policy allows no data: addresses
     modulePreload: { polyfill: false },
     target: ["chrome107", "firefox104", "safari16"],

@@ -17,7 +17,7 @@ const digitSigns = printable + "¥£€±·−…–";
 
 async function glyphsOfThePage() {
   const found = new Set();
-  const files = [new URL("index.html", ui)];
+  const files = [new URL("index.html", ui), new URL("login.html", ui)];
   for (const entry of await readdir(new URL("src/", ui), { recursive: true })) {
     if (/\.(ts|tsx|css)$/.test(entry)) files.push(new URL("src/" + entry, ui));
   }

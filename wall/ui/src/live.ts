@@ -6,6 +6,7 @@ import { apply } from "./board.ts";
 import { setClock, tickClock } from "./clock.ts";
 import type { Board, Tick } from "./frame.ts";
 import { SILENCE } from "./freshness.ts";
+import { askWho } from "./session.ts";
 
 const WATCHDOG = 10_000; // an open stream without a frame for so long is dead
 const HIDDEN = 60_000;
@@ -65,7 +66,10 @@ function open(): void {
   source = new EventSource("api/v1/live");
   source.addEventListener("snapshot", take);
   source.addEventListener("tick", take);
-  source.onerror = again;
+  source.onerror = () => {
+    if (source?.readyState === EventSource.CLOSED) void askWho(); // the server is there, and refused
+    again();
+  };
 }
 
 function close(): void {

@@ -16,6 +16,7 @@ import { Kpis } from "./panels/kpis.tsx";
 import { ProvinceMap } from "./panels/map.tsx";
 import { Orders } from "./panels/orders.tsx";
 import { Ranking } from "./panels/ranking.tsx";
+import { askWho } from "./session.ts";
 import { dressPage, kiosk } from "./settings.ts";
 import { shown } from "./status.ts";
 
@@ -54,3 +55,4 @@ effect(() => {
   document.documentElement.dataset.state = shown.value;
 });
 start();
+void askWho();

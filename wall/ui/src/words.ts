@@ -31,6 +31,7 @@ const zh = {
   language: "English",
   toLight: "浅色",
   toDark: "深色",
+  logOut: (name: string) => `退出 ${name}`,
   measureLabel: "统计口径",
   measure: { paid: "支付", ordered: "下单", net: "净额", payments: "笔数" } as Record<Measure, string>,
   hero: {
@@ -140,6 +141,7 @@ const en: Words = {
   language: "中文",
   toLight: "Light",
   toDark: "Dark",
+  logOut: (name) => `Log out ${name}`,
   measureLabel: "Measure",
   measure: { paid: "Paid", ordered: "Ordered", net: "Net", payments: "Payments" },
   hero: { paid: "Paid today", ordered: "Ordered today", net: "Net today (paid less refunds)", payments: "Payments today" },

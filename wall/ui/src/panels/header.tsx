@@ -2,6 +2,7 @@ import { computed } from "@preact/signals";
 import { feed, job, text, zone } from "../board.ts";
 import { now } from "../clock.ts";
 import { say } from "../parts.tsx";
+import { who } from "../session.ts";
 import { keep, lang, theme } from "../settings.ts";
 import { banner, detail, second, shown, word } from "../status.ts";
 
@@ -43,6 +44,11 @@ function Controls() {
       <button type="button" data-testid="theme" onClick={toggleTheme}>
         {computed(() => (theme.value === "dark" ? text.value.toLight : text.value.toDark))}
       </button>
+      <form method="post" action="logout" hidden={computed(() => who.value === null)}>
+        <button class="out" data-testid="logout">
+          {say((t) => t.logOut(who.value ?? ""))}
+        </button>
+      </form>
     </div>
   );
 }
