@@ -50,7 +50,7 @@ func TestComposeFile(t *testing.T) {
 			}
 		}
 		if slices.Contains(parts, name) {
-			for _, fault := range unknown(t, service) {
+			for _, fault := range append(unknown(t, service), unopened(t, service.Command)...) {
 				t.Errorf("%s: %s", name, fault)
 			}
 		}
@@ -68,6 +68,7 @@ func TestComposeFaultsAreSeen(t *testing.T) {
 		"volumes: [mysql:":             "volumes: [mysqll:",
 		"--spark-partitions":           "--spark-parts",
 		"LIUSHUI_BROKERS":              "LIUSHUI_BROKER",
+		", --public]":                  "]",
 		"/liushui, health, process":    "/liushui, healthy, process",
 		"mysql: {condition: service_h": "mysqll: {condition: service_h",
 	} {
@@ -83,7 +84,7 @@ func TestComposeFaultsAreSeen(t *testing.T) {
 		faults := 0
 		if err == nil {
 			for _, name := range parts {
-				faults += len(unknown(t, project.Services[name]))
+				faults += len(unknown(t, project.Services[name])) + len(unopened(t, project.Services[name].Command))
 			}
 		}
 		if err == nil && faults == 0 {
@@ -107,6 +108,30 @@ func unknown(t *testing.T, service types.ServiceConfig) (faults []string) {
 		}
 	}
 	return faults
+}
+
+// unopened says why `serve` would not begin, which is told in its arguments who may
+// look: it is run with those, on an address that is not this machine's.
+func unopened(t *testing.T, args []string) []string {
+	t.Helper()
+	if args[0] != "serve" {
+		return nil
+	}
+	line := []string{"serve"}
+	for _, arg := range args {
+		switch arg {
+		case "--listen":
+			line = append(line, arg, elsewhere)
+		case "--users-file", "--viewer-token-file":
+			line = append(line, "--viewer-token-file", secret(t, "token", viewerToken))
+		case "--public":
+			line = append(line, arg)
+		}
+	}
+	if r := command(t, line...); !wouldListen(r) {
+		return []string{strings.Join(args, " ") + ": " + r.errOut}
+	}
+	return nil
 }
 
 // reads tells from a command's help whether a variable is one of its flags.
@@ -158,6 +183,9 @@ func TestKubernetesManifest(t *testing.T) {
 					t.Errorf("%s: %s: %s", c.Name, strings.Join(args, " "), r.errOut)
 				}
 				helps = append(helps, r.out)
+			}
+			for _, fault := range unopened(t, c.Args) {
+				t.Errorf("%s: %s", c.Name, fault)
 			}
 		}
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // commandNames are all that `liushui --help` lists.
-var commandNames = []string{"up", "broker", "produce", "process", "store", "serve", "query", "check", "deadletters list", "deadletters show", "deadletters replay", "reconcile", "health", "version"}
+var commandNames = []string{"up", "broker", "produce", "process", "store", "serve", "query", "check", "deadletters list", "deadletters show", "deadletters replay", "reconcile", "health", "user", "version"}
 
 func TestHelp(t *testing.T) {
 	r := command(t, "--help")

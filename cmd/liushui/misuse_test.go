@@ -18,6 +18,9 @@ statistics:
   sales: {windows: [1h, 1d], by: [province], measures: {orders: {compute: count, where: {type: order}}}}
 `
 
+// forOthers is what an address gets that others can reach.
+const forOthers = "can be reached from other machines: say who may look, with --users-file or --viewer-token-file, or everybody with --public"
+
 // TestMisuse is every wrong input with the one line that it gets. DIR stands for
 // the test's own directory.
 func TestMisuse(t *testing.T) {
@@ -32,6 +35,9 @@ func TestMisuse(t *testing.T) {
 	file(t, "bad.csv", "订单编号,总金额,买家实际支付金额,收货地址,订单创建时间,订单付款时间,退款金额\n1,x,1,上海,2020-02-01 10:00:00,,0\n")
 	file(t, "full/notes.txt", "mine")
 	file(t, "text.db", "this is no database, but a text that is long enough to be looked at as one, and then some more of it\n")
+	file(t, "users", "# the shop's people\nli:admin:$2y$10$x\n")
+	file(t, "nobody", "\n")
+	file(t, "short", "hush\n")
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -104,6 +110,32 @@ func TestMisuse(t *testing.T) {
 		{args: "broker --listen " + port, want: port + " is in use by another program (a broker that runs already?): stop it, or choose another port with --listen"},
 		{args: "serve --listen " + port, want: "--listen " + port + ": bind: address already in use; stop what listens there, or name another address", code: exitFailure},
 		{args: "serve --allow-host http://wall.example.com", want: `--allow-host "http://wall.example.com": want a name such as wall.example.com, without scheme and port`},
+
+		// Who may look.
+		{args: "serve --listen 0.0.0.0:8080", want: "--listen 0.0.0.0:8080 " + forOthers},
+		{args: "serve --listen :8080", want: "--listen :8080 " + forOthers},
+		{args: "serve --listen [::]:8080", want: "--listen [::]:8080 " + forOthers},
+		{args: "serve --listen wall.example.com:8080", want: "--listen wall.example.com:8080 " + forOthers},
+		{args: "serve", env: "LIUSHUI_LISTEN=192.168.1.7:8080", want: "--listen 192.168.1.7:8080 " + forOthers},
+		{args: "up --listen 0.0.0.0:8080", want: "--listen 0.0.0.0:8080 " + forOthers},
+		{args: "serve --public --users-file users", want: "--public lets everybody look; leave it out, or --users-file and --viewer-token-file"},
+		{args: "serve --public", env: "LIUSHUI_VIEWER_TOKEN=0123456789abcdef0123456789abcdef", want: "--public lets everybody look; leave it out, or --users-file and --viewer-token-file"},
+		{args: "serve --users-file none", want: "--users-file none: no such file or directory"},
+		{args: "serve --users-file users", want: `--users-file users:2: role "admin"; want viewer or operator`},
+		{args: "up --users-file nobody", want: "--users-file nobody: names no user; `liushui user NAME` makes a line"},
+		{args: "serve --viewer-token-file none", want: "--viewer-token-file none: no such file or directory"},
+		{args: "serve --viewer-token-file nobody", want: "--viewer-token-file nobody is empty; `openssl rand -hex 16` makes a token"},
+		{args: "serve --viewer-token-file short", want: "--viewer-token-file short: the token has 4 characters; want 20 or more, as `openssl rand -hex 16` makes them"},
+		{args: "serve", env: "LIUSHUI_VIEWER_TOKEN=hush", want: "LIUSHUI_VIEWER_TOKEN: the token has 4 characters; want 20 or more, as `openssl rand -hex 16` makes them"},
+		{args: "serve --tls-cert short", want: "--tls-cert and --tls-key go together"},
+		{args: "serve --tls-key short", want: "--tls-cert and --tls-key go together"},
+		{args: "serve --tls-cert none --tls-key short", want: "--tls-cert, --tls-key: read the certificate none with the key short: open none: no such file or directory"},
+		{args: "up --tls-cert short --tls-key short", want: "--tls-cert, --tls-key: read the certificate short with the key short: tls: failed to find any PEM data in certificate input"},
+		{args: "user", want: "`liushui user` takes one name, but got 0"},
+		{args: "user li wang", want: "`liushui user` takes one name, but got 2"},
+		{args: "user li:viewer", want: "`liushui user`: the name \"li:viewer\" holds a colon, or what cannot be printed"},
+		{args: "user li --role admin", want: `--role "admin": want viewer or operator`},
+
 		{args: "serve --expect-every -1s", want: "--expect-every -1s: want a time such as 1m"},
 		{args: "up --data full", want: "--data full holds files, but no data of `liushui up`; name an empty or a new directory"},
 		{args: "up --data orders.csv", want: "--data orders.csv: not a directory"},

@@ -125,7 +125,7 @@ Every flag also reads an environment variable: --exit-when-done is LIUSHUI_EXIT_
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", " | plainFlags"))
 	root.AddCommand(p.upCommand(), p.brokerCommand(), p.produceCommand(), p.processCommand(), p.storeCommand(),
-		p.serveCommand(), p.queryCommand(), p.checkCommand(), p.deadLettersCommand(), p.reconcileCommand(), p.healthCommand(), p.versionCommand(), p.docsCommand())
+		p.serveCommand(), p.queryCommand(), p.checkCommand(), p.deadLettersCommand(), p.reconcileCommand(), p.healthCommand(), p.userCommand(), p.versionCommand(), p.docsCommand())
 	return root
 }
 

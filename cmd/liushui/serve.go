@@ -25,6 +25,7 @@ func (p *program) serveCommand() *cobra.Command {
 	listen := addressFlag("127.0.0.1:8080")
 	var expectEvery time.Duration
 	var hosts hostsFlag
+	var who accessFlags
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the wall: results and history → the big screen",
@@ -33,9 +34,14 @@ of results from there. Without --database it shows what the topic still holds, a
 says that the history is missing.
 
 On a loopback address it answers to localhost and 127.0.0.1 only, so that no site can
-reach it through a name of its own. Behind a proxy under another name, allow that name.`,
+reach it through a name of its own. Behind a proxy under another name, allow that name.
+
+On any other address it wants to know who may look: users with passwords, screens
+with a token in their link (?token=…), or everybody. Given on a loopback address, too,
+users and token are asked for. See docs/access.md.`,
 		Example: `  liushui serve --database sqlite:liushui-data/line/liushui.db
-  liushui serve --database mysql://reader@db:3306/liushui --listen 0.0.0.0:8080
+  liushui serve --database mysql://reader@db:3306/liushui --listen 0.0.0.0:443 \
+    --users-file users --viewer-token-file token --tls-cert wall.pem --tls-key wall.key
   liushui serve --expect-every 1m      # a live feed that is never quiet for longer
   liushui serve --allow-host wall.example.com`,
 		Args: noArguments,
@@ -47,6 +53,9 @@ reach it through a name of its own. Behind a proxy under another name, allow tha
 				return err
 			}
 			config := wall.Config{ExpectEvery: expectEvery, Hosts: hosts}
+			if err := p.guard(&config, &who, listen); err != nil {
+				return err
+			}
 			if database.dsn != "" {
 				history, err := p.openHistory(c.Context(), &database)
 				if err != nil {
@@ -83,6 +92,7 @@ reach it through a name of its own. Behind a proxy under another name, allow tha
 	database.bind(c, "`DSN` of the store: sqlite:PATH or mysql://user@host:3306/db (default: none, the history is missing)")
 	c.Flags().Var(&listen, "listen", "where the wall is")
 	c.Flags().Var(&hosts, "allow-host", allowHostUsage)
+	who.bind(c)
 	c.Flags().DurationVar(&expectEvery, "expect-every", 0, "`time` without an event after which a live feed is an alarm (default: never)")
 	return c
 }
@@ -110,7 +120,7 @@ func (p *program) openServer(topics *topicFlags, config wall.Config, listen stri
 	return s, nil
 }
 
-func (s *server) address() string { return "http://" + s.listener.Addr().String() }
+func (s *server) address() string { return s.wall.Address(s.listener) }
 
 func (s *server) station() station {
 	return station{name: "serve", run: s.run, drained: atOnce}

@@ -25,6 +25,8 @@ type up struct {
 	kafkaListen  addressFlag
 	listen       addressFlag
 	hosts        hostsFlag
+	access       accessFlags
+	wall         wall.Config // who is let in
 	retain       sizeFlag
 	keep         keepFlag
 	adopt        bool
@@ -75,7 +77,8 @@ func (u *up) run(ctx context.Context) error {
 	defer keep.close()
 
 	// category_results, and the history in the tables → wall
-	serve, err := u.openServer(&u.topics, wall.Config{History: has.tables, Hosts: u.hosts}, u.freeAddress("wall", u.listen), always(client))
+	u.wall.History, u.wall.Hosts = has.tables, u.hosts
+	serve, err := u.openServer(&u.topics, u.wall, u.freeAddress("wall", u.listen), always(client))
 	if err != nil {
 		return err
 	}

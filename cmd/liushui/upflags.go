@@ -41,6 +41,7 @@ Where the ports are taken it takes the next free ones, and says so. With --speed
 	f.StringVar(&u.data, "data", "", "data `directory` (default: liushui-data/demo, or liushui-data/ and the file's name with 8 hex of its content)")
 	f.Var(&u.listen, "listen", "where the wall is")
 	f.Var(&u.hosts, "allow-host", allowHostUsage)
+	u.access.bind(c)
 	f.Var(&u.kafkaListen, "kafka-listen", "where the broker is")
 	f.Var(&u.retain, "retain", "events that the broker keeps, and as much again of results and of dead letters")
 	f.Var(&u.keep, "keep", "drop rows of a window size at an age, such as 1s=7d; may be repeated; by default all are kept")
@@ -109,6 +110,9 @@ func (u *up) prepare(ctx context.Context) (_ *prepared, err error) {
 // check judges the flags, and settles the data directory and the database.
 func (u *up) check(ctx context.Context) (feed, error) {
 	if err := u.topics.check(); err != nil {
+		return feed{}, err
+	}
+	if err := u.guard(&u.wall, &u.access, u.listen); err != nil {
 		return feed{}, err
 	}
 	if err := u.engine.check(); err != nil {
