@@ -356,6 +356,16 @@ func TestTooManyGuesses(t *testing.T) {
 	})
 }
 
+// A program that sends the right token is never told to wait.
+func TestRightTokensAreNoGuesses(t *testing.T) {
+	w := newWall(t, Config{Access: screens(t)})
+	for i := range 100 {
+		if answer, body := asked(w, "/api/v1/me", bearer(testToken)); answer.StatusCode != http.StatusOK {
+			t.Fatalf("question %d: %s %s", i+1, answer.Status, body)
+		}
+	}
+}
+
 func TestGuessesThroughAProxy(t *testing.T) {
 	for _, c := range []struct {
 		peer, said, want string
