@@ -84,7 +84,7 @@ func checkSent(log *liushui.JobLog, kept *restored) error {
 		return nil // retention has taken what was said
 	}
 	for number, p := range kept.partitions {
-		if sent := log.Sent[number]; sent < p.offset {
+		if sent := log.Sent[number]; p.offset > p.from && sent < p.offset {
 			return withResultsMend(fmt.Errorf("the topic of results has gone back, as after a power cut: the checkpoint holds partition %d of the events up to offset %d, the results that are there reach to %d: %w",
 				number, p.offset, sent, liushui.ErrGone))
 		}

@@ -81,8 +81,10 @@ func (e *Engine) checkpoint(ctx context.Context) error {
 	if err := e.send(ctx, now, true); err != nil {
 		return err
 	}
-	if err := e.sendProgress(ctx, now, false); err != nil {
-		return err
+	if e.account.Read > 0 { // before that there is no result that could be lost
+		if err := e.sendProgress(ctx, now, false); err != nil {
+			return err
+		}
 	}
 	if err := errors.Join(e.c.Results.Flush(ctx), e.c.DeadLetters.Flush(ctx)); err != nil {
 		return fmt.Errorf("wait for acknowledgements: %w", err)
